@@ -1,0 +1,17 @@
+"""Train and study networks whose every connection is a small function."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .conversion import convert as convert
+
+__version__ = "0.1.0"
+_LAZY = {"convert": ".conversion"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public functions on first use: `--help` must not wait for torch."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,9 @@
+"""Bases: one number in, G numbers out. Pure maths, imports torch only."""
+
+from .base import Basis
+from .crelu import CReLU
+from .fourier import Fourier
+from .piecewise import ContinuousPiecewise, DiscontinuousPiecewise
+from .polynomial import Polynomial
+
+__all__ = ["Basis", "CReLU", "ContinuousPiecewise", "DiscontinuousPiecewise", "Fourier", "Polynomial"]

@@ -1,0 +1,124 @@
+"""What a basis is: a space of functions on an interval, with weights that mean something."""
+
+import math
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+
+class Basis(ABC):
+    """f(x) = Σ_j w_j b_j(x): M weights a function, on the interval [-length/2, length/2].
+
+    The weights w are what is learned: for polynomials the values of f at the nodes, for Fourier
+    series the coefficients. A layer evaluates the same function in a *reduced* form
+
+        f(x) = a_0 + Σ_{g=1..G} a_g φ_g(x),   a = T w,
+
+    because functions that sum to one need one group less in the contraction. A subclass is a frozen dataclass and gives
+    `weights`, `terms` (the φ_g), `transform` (T) and `line`; everything else follows from those.
+    """
+
+    registry: ClassVar[dict[str, type["Basis"]]] = {}
+    """The bases by the name that a layer type carries: `polynomial`, `fourier`, …"""
+
+    length: float
+
+    def __init_subclass__(cls, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if name is not None:
+            Basis.registry[name] = cls
+
+    @property
+    @abstractmethod
+    def weights(self) -> int:
+        """M, the number of weights of one function."""
+
+    @abstractmethod
+    def terms(self, x: Tensor) -> list[Tensor]:
+        """Evaluate φ_1 … φ_G at x; each has the shape and dtype of x. Nothing is clamped: end pieces continue."""
+
+    @abstractmethod
+    def transform(self) -> Tensor:
+        """T, float64 (1 + G, M): from the weights to the coefficients of 1, φ_1 … φ_G."""
+
+    @abstractmethod
+    def line(self) -> Tensor:
+        """Weights, float64 (M,), of the function that stands for a line of slope 1 through 0."""
+
+    @property
+    def groups(self) -> int:
+        """G, the number of terms beside the constant."""
+        return self.transform().shape[0] - 1
+
+    @property
+    def has_constant(self) -> bool:
+        """Say whether constants lie in the space: one a neuron would do, the rest is redundant."""
+        return bool(self.transform()[0].any())
+
+    @property
+    def breaks(self) -> Tensor:
+        """Ends of the smooth pieces within the interval, both ends included, float64 (S + 1,)."""
+        return torch.tensor([-self.length / 2, self.length / 2], dtype=torch.float64)
+
+    def functions(self, x: Tensor) -> Tensor:
+        """Evaluate b_1 … b_M at x of any shape: (M, *x.shape), in x's dtype."""
+        reduced = torch.stack([torch.ones_like(x), *self.terms(x)])
+        return torch.einsum("gm,g...->m...", self.transform().to(x), reduced)
+
+    def end_slopes(self) -> Tensor:
+        """dφ_g/dx at both ends of the interval, float64 (G, 2)."""
+        return _end_slopes(self)
+
+    def constant(self) -> Tensor:
+        """Weights, float64 (M,), of the function 1 (least squares where constants are not in the space)."""
+        transform = self.transform()
+        return torch.linalg.lstsq(transform, torch.eye(len(transform), dtype=torch.float64)[:, :1]).solution[:, 0]
+
+
+@lru_cache(maxsize=256)
+def _end_slopes(basis: Basis) -> Tensor:
+    ends = torch.tensor([-basis.length / 2, basis.length / 2], dtype=torch.float64, requires_grad=True)
+    with torch.enable_grad():
+        slopes = [
+            torch.autograd.grad(term.sum(), ends, retain_graph=True)[0]
+            if term.requires_grad
+            else torch.zeros_like(ends)
+            for term in basis.terms(ends)
+        ]
+    return torch.stack(slopes).detach() if slopes else torch.zeros(0, 2, dtype=torch.float64)
+
+
+def inverse_of_values(values: Tensor) -> Tensor:
+    """T = V⁻¹ for V[j, g] = φ_g(X_j), float64: nodal values to coefficients."""
+    return torch.linalg.inv(values)
+
+
+def lobatto_nodes(n: int) -> Tensor:
+    """-cos(jπ/(n-1)), j = 0 … n-1: extrema of T_{n-1}, from left to right, float64 (n,); for n = 1 the point 0."""
+    if n == 1:
+        return torch.zeros(1, dtype=torch.float64)
+    # The sine form is odd to the last bit, so that the nodes are symmetric and the middle one is exactly 0.
+    j = torch.arange(n, dtype=torch.float64)
+    return torch.sin((2 * j - (n - 1)) * math.pi / (2 * (n - 1)))
+
+
+def chebyshev(t: Tensor, degree: int) -> list[Tensor]:
+    """T_1(t) … T_degree(t) by T_{m+1} = 2 t T_m - T_{m-1}."""
+    values = [t, 2 * t * t - 1][:degree]
+    while len(values) < degree:
+        values.append(2 * t * values[-1] - values[-2])
+    return values
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ValueError with this message unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+def require_length(length: float) -> None:
+    """Refuse an interval without a positive, finite length."""
+    require(math.isfinite(length) and length > 0, f"length={length}: the interval needs a positive, finite length")

@@ -1,0 +1,157 @@
+"""The command line `high-order-nets`: reads it, has it checked, and only then imports what does the work."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from .errors import Diverged, UserError
+from .training import config, manual
+from .training.job import Job
+from .training.overrides import Arguments, literals, nearest, parse
+
+PROGRAM = "high-order-nets"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Hold a subcommand: what runs it (arguments to exit status), how it is written and what it does."""
+
+    run: Callable[[list[str]], int]
+    usage: str
+    summary: str
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    return _guarded(_dispatch, list(sys.argv[1:] if argv is None else argv))
+
+
+def train(argv: Sequence[str] | None = None, **presets: str) -> int:
+    """Run `train` from a script, with its presets (`dataset="mnist"`) unless the line says otherwise.
+
+    Return the exit status. A preset other than the data set gives way to an experiment too.
+    """
+    typed = list(sys.argv[1:] if argv is None else argv)
+    command = shlex.join(["python", sys.argv[0], *typed])
+    return _guarded(lambda argv: _train(argv, presets, command), typed)
+
+
+def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
+    """Turn the errors that users can mend into one line."""
+    try:
+        return _help() if {"-h", "--help"} & set(argv) else run(argv)
+    except UserError as error:
+        return _fail(str(error), 2)
+    except Diverged as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stderr.write(f"{PROGRAM}: {' '.join(message.split())}\n")
+    return status
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv:
+        return _help()
+    name, *rest = argv
+    if name not in COMMANDS:
+        raise UserError(f"{name}: unknown command{nearest(name, COMMANDS)}")
+    return COMMANDS[name].run(rest)
+
+
+def _help() -> int:
+    usages = [(f"{PROGRAM} {command.usage}", command.summary) for command in COMMANDS.values()]
+    _show(manual.text(usages))
+    return 0
+
+
+def _list(argv: list[str]) -> int:
+    if len(argv) != 1 or argv[0] not in manual.LISTS:
+        kinds = ", ".join(manual.LISTS)
+        raise UserError(f"list {' '.join(argv)}: expected one of {kinds}{nearest(' '.join(argv), manual.LISTS)}")
+    _show(manual.listing(argv[0]))
+    return 0
+
+
+def _show(text: str) -> None:
+    Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(text)
+
+
+def _test(argv: list[str]) -> int:
+    values = literals(argv, ("ckpt",))
+    if "ckpt" not in values:
+        raise UserError("test: expected ckpt=PATH, the checkpoint to test")
+    checkpoint = Path(values["ckpt"]).expanduser()
+    if not checkpoint.is_file():
+        raise UserError(f"ckpt={values['ckpt']}: no such file; expected a checkpoint that train wrote")
+    _runner().test(checkpoint)
+    return 0
+
+
+def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
+    arguments = parse(argv, presets)
+    plan = config.plan(arguments)
+    job = Job(command or shlex.join([PROGRAM, "train", *argv]))
+    _run_hydra(job, arguments, plan)
+    if plan.sweep_dir and not arguments.show:
+        from .training import sweep  # noqa: PLC0415 - rich's tables only at the end of a sweep
+
+        return 0 if sweep.report(plan.sweep_dir, len(plan.jobs) if plan.complete else None) else 1
+    if job.error:
+        raise job.error
+    return 0
+
+
+def _runner() -> Any:
+    """Import what trains, and torch with it: only after every check."""
+    return import_module(f"{__package__}.training.run")
+
+
+def _run_hydra(job: Job, arguments: Arguments, plan: config.Plan) -> None:
+    """Hand the checked command line to Hydra, with its sweepers and launchers."""
+    flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
+    run = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="config")(job)
+    try:
+        with _stage([PROGRAM, *flags, *plan.overrides]):
+            run()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(config.one_line(error)) from error
+    except OSError as error:  # a job keeps its own errors, so this is Hydra making the folder
+        raise UserError(f"{error.filename}: the run's folder cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _stage(argv: list[str]) -> Iterator[None]:
+    """Set what Hydra reads: the command line, and the variable that makes it raise errors rather than print them."""
+    key = "HYDRA_FULL_ERROR"
+    typed, before = sys.argv, os.environ.get(key)
+    sys.argv, os.environ[key] = argv, "1"
+    try:
+        yield
+    finally:
+        sys.argv = typed
+        if before is None:
+            del os.environ[key]
+        else:
+            os.environ[key] = before
+
+
+COMMANDS = {
+    "train": Command(_train, "train [key=value ...] [-m]", "train a network and test it; -m: every combination"),
+    "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),
+    "list": Command(_list, f"list {'|'.join(manual.LISTS)}", "show the names there are"),
+}

@@ -1,0 +1,209 @@
+"""convert: any nn.Module → its high-order variant, with a report."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from typing import Any
+
+from torch import nn
+
+from .errors import UserError
+from .layers import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d, HighOrderLinear, Synapse, make_synapse
+from .report import Kept, Report, Swap, count_parameters, count_reduced_parameters
+from .swaps import ACTIVATIONS, is_gate, kept_reason, make_activation, make_norm, uses_functional_activation
+from .widths import scalable, scale_width, width_matching
+
+DEFAULTS = {"scale": 4.0, "domain": "tanh"}
+"""The synapse options that win in training (results/cifar100_cpu.md); the layers themselves default to the seed's."""
+
+CONVOLUTIONS = {nn.Conv1d: HighOrderConv1d, nn.Conv2d: HighOrderConv2d, nn.Conv3d: HighOrderConv3d}
+LAYERS = (nn.Linear, *CONVOLUTIONS)
+
+
+def convert(
+    module: nn.Module,
+    layer_type: str | Synapse | None = "polynomial2d",
+    *,
+    norm: str = "keep",
+    activation: str = "auto",
+    rescale_planes: float | str = 1,
+    skip: Sequence[str] = (),
+    linear_output: bool = True,
+    **options: Any,
+) -> tuple[nn.Module, Report]:
+    """Give the high-order variant of a network and a report; the module itself is left untouched.
+
+    - layer_type: a name (`polynomial2d`, `continuous`, … or `standard`, which swaps no layer), with the options
+      n, segments, scale, domain, periodicity, init, parameters, rescale_output; or a Synapse.
+    - norm: keep, none, batch, layer, group, instance, max_abs, max_center, l2.
+    - activation: none, keep or a name; auto is none where layers are swapped and keep for `standard`. Gates stay.
+    - rescale_planes: divide the widths by this (ResNets); `match`: until the parameter count equals the module's;
+      `match_reduced`: the same, the constants of a neuron counted once.
+    - skip: `stem`, `head`, `downsample` or patterns of module names that are left as they are.
+    - linear_output: keep the classifier head linear.
+
+    Layers are swapped by exact type. Raises UserError for a name that is not known or widths that cannot be changed.
+    """
+    synapse = _synapse(layer_type, options)
+    if activation == "auto":
+        activation = "keep" if synapse is None else "none"
+    plan = _Plan(synapse, norm, activation, tuple(skip) + (("head",) if linear_output else ()))
+    divisor = _divisor(module, plan, rescale_planes)
+    net = deepcopy(module)
+    plan.apply(net, divisor)
+    return net, plan.report(module, net, divisor)
+
+
+def _synapse(layer_type: str | Synapse | None, options: dict[str, Any]) -> Synapse | None:
+    if not isinstance(layer_type, str):
+        return layer_type
+    if layer_type == "standard":
+        return None
+    try:
+        return make_synapse(layer_type, **(DEFAULTS | options))
+    except (ValueError, TypeError) as error:
+        raise UserError(str(error)) from error
+
+
+def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> float:
+    if not isinstance(rescale_planes, str):
+        if not rescale_planes > 0:
+            raise UserError(f"rescale_planes={rescale_planes}: expected a positive number, match or match_reduced")
+        return float(rescale_planes)
+    counts = {"match": count_parameters, "match_reduced": count_reduced_parameters}
+    if rescale_planes not in counts:
+        raise UserError(f"rescale_planes={rescale_planes!r}: expected a positive number, match or match_reduced")
+    if not scalable(module):
+        raise UserError(
+            f"rescale_planes={rescale_planes}: {type(module).__name__} has no common width; ResNets have one"
+        )
+    blueprint = deepcopy(module).to("meta")
+
+    def parameters(divisor: float) -> int:
+        net = deepcopy(blueprint)
+        plan.fresh().apply(net, divisor)
+        return counts[rescale_planes](net)
+
+    return width_matching(parameters, count_parameters(module))
+
+
+@dataclass
+class _Plan:
+    """What is to be done to a network, and what was done."""
+
+    synapse: Synapse | None
+    norm: str
+    activation: str
+    skip: tuple[str, ...]
+    swapped: list[Swap] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+
+    def fresh(self) -> "_Plan":
+        return _Plan(self.synapse, self.norm, self.activation, self.skip)
+
+    def apply(self, net: nn.Module, divisor: float) -> None:
+        """Do it, in place."""
+        if divisor != 1:
+            scale_width(net, divisor)
+        if self.synapse is not None:
+            self._swap_layers(net)
+        if self.norm != "keep":
+            self._swap_norms(net)
+        if self.activation != "keep":
+            self._swap_activations(net)
+
+    def report(self, before: nn.Module, after: nn.Module, divisor: float) -> Report:
+        counts = count_parameters(before), count_parameters(after), count_reduced_parameters(after)
+        return Report(tuple(self.swapped), tuple(self.kept), *counts, divisor)
+
+    def _swap_layers(self, net: nn.Module) -> None:
+        names = [name for name, m in net.named_modules() if type(m) in LAYERS]
+        words = {"stem": names[:1], "head": names[-1:]}
+        for name, module in list(net.named_modules()):
+            reason = self._skipped(name, module, words) or kept_reason(net, name, module, LAYERS)
+            if reason:
+                self.kept.append(Kept(name, type(module).__name__, reason))
+            elif type(module) in LAYERS:
+                assert self.synapse is not None
+                self._replace(net, module, name, high_order(module, self.synapse))
+
+    def _skipped(self, name: str, module: nn.Module, words: dict[str, list[str]]) -> str | None:
+        if type(module) not in LAYERS:
+            return None
+        for pattern in self.skip:
+            is_word = name in words.get(pattern, []) or (pattern == "downsample" and "downsample" in name.split("."))
+            if is_word or fnmatch(name, pattern) or name.startswith(f"{pattern}."):
+                return "linear head" if pattern == "head" else f"skip={pattern}"
+        return None
+
+    def _swap_norms(self, net: nn.Module) -> None:
+        found = False
+        for name, module in list(net.named_modules()):
+            new = make_norm(self.norm, module)
+            found = found or new is not None
+            if isinstance(new, nn.Module):
+                self._replace(net, module, name, new)
+            elif isinstance(new, str):
+                self.kept.append(Kept(name, type(module).__name__, new))
+        if not found:
+            self.kept.append(Kept("", type(net).__name__, f"norm={self.norm}: it has no norms to swap"))
+
+    def _swap_activations(self, net: nn.Module) -> None:
+        for name, module in list(net.named_modules()):
+            if uses_functional_activation(module):
+                reason = f"activation={self.activation}: its forward calls an activation function, not a module"
+                self.kept.append(Kept(name, type(module).__name__, reason))
+            if type(module) not in ACTIVATIONS.values():
+                continue
+            if self._among_swapped(net, name):
+                self._replace(net, module, name, make_activation(self.activation))
+            else:
+                self.kept.append(Kept(name, type(module).__name__, "not between converted layers"))
+
+    def _among_swapped(self, net: nn.Module, name: str) -> bool:
+        """Say whether the nearest enclosing block with layers has a swapped one (all have in a standard network)."""
+        while "." in name:
+            name = name.rpartition(".")[0]
+            block = net.get_submodule(name)
+            if is_gate(block):
+                return False
+            layers = [m for m in block.modules() if isinstance(m, LAYERS + HIGH_ORDER)]
+            if layers:
+                return self.synapse is None or any(isinstance(m, HIGH_ORDER) for m in layers)
+        return True
+
+    def _replace(self, net: nn.Module, old: nn.Module, name: str, new: nn.Module) -> None:
+        for parent in list(net.modules()):
+            for child_name, child in list(parent._modules.items()):
+                if child is old:
+                    setattr(parent, child_name, new)
+        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__))
+
+
+HIGH_ORDER = (HighOrderLinear, *CONVOLUTIONS.values())
+
+
+def high_order(layer: nn.Module, synapse: Synapse) -> nn.Module:
+    """Make the high-order layer that stands for a linear or convolution layer; fresh weights, no bias.
+
+    The bias goes because constants are in the functions; where they are not, it stays.
+    """
+    factory = {"device": layer.weight.device, "dtype": layer.weight.dtype}  # type: ignore[union-attr]
+    bias = layer.bias is not None and not synapse.basis.has_constant
+    if isinstance(layer, nn.Linear):
+        return HighOrderLinear(layer.in_features, layer.out_features, synapse, bias, **factory)  # type: ignore[arg-type]
+    assert isinstance(layer, tuple(CONVOLUTIONS))
+    return CONVOLUTIONS[type(layer)](
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,  # type: ignore[arg-type]
+        synapse,
+        stride=layer.stride,  # type: ignore[arg-type]
+        padding=layer.padding,  # type: ignore[arg-type]
+        dilation=layer.dilation,  # type: ignore[arg-type]
+        groups=layer.groups,
+        bias=bias,
+        padding_mode=layer.padding_mode,
+        **factory,  # type: ignore[arg-type]
+    )

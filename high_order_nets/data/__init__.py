@@ -1,0 +1,23 @@
+"""Image data sets: found or fetched once, kept as one file of tensors, served and augmented by whole batches."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from high_order_nets.data.augment import Augment
+from high_order_nets.data.images import ImageData
+from high_order_nets.data.module import ImageDataModule, ImageSettings
+from high_order_nets.data.prepared import load_images
+
+__all__ = ["Augment", "ImageData", "ImageDataModule", "ImageSettings", "image_data_module", "load_images"]
+
+
+def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
+    """Build the data module that a resolved run config asks for; raises UserError where it cannot be had."""
+    dataset = config["dataset"]
+    settings = ImageSettings(
+        augment=Augment(**dataset["augment"]) if config["augment"] else None,
+        **{key: dataset[key] for key in ("subset", "normalize", "interval", "image_size")},
+        **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction", "num_workers")},
+    )
+    return ImageDataModule(load_images(dataset["name"], Path(dataset["root"])), settings)

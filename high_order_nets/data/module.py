@@ -1,0 +1,146 @@
+"""The Lightning data module of an image data set: splits, loaders, and what happens to a batch on the device."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from high_order_nets.data.augment import Augment
+from high_order_nets.data.images import ImageData
+from high_order_nets.data.loader import EpochBatches, make_loader
+from high_order_nets.data.normalise import Normalisation
+from high_order_nets.data.split import split_indices
+from high_order_nets.errors import UserError
+
+NORMALIZE = ("interval", "standard")
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """Says how images are split, ordered, augmented and scaled.
+
+    `normalize` interval maps pixels 0 … 255 to [-interval/2, interval/2]; standard maps a channel's mean to 0 and two
+    standard deviations, of the images trained on, to interval/2. `image_size` None keeps the size of the images.
+    """
+
+    batch_size: int = 128
+    seed: int = 1
+    train_fraction: float = 1.0
+    val_fraction: float = 0.0
+    subset: str = "random"
+    augment: Augment | None = None
+    normalize: str = "interval"
+    interval: float = 2.0
+    image_size: int | None = None
+    num_workers: int = 0
+    pin_memory: bool = True
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise UserError(f"batch_size={self.batch_size} must be at least 1")
+        if self.num_workers < 0:
+            raise UserError(f"num_workers={self.num_workers} must be 0 or more")
+        if self.normalize not in NORMALIZE:
+            raise UserError(f"dataset.normalize={self.normalize} must be one of {', '.join(NORMALIZE)}")
+        if self.interval <= 0:
+            raise UserError(f"dataset.interval={self.interval} must be greater than 0")
+        if self.image_size is not None and self.image_size < 1:
+            raise UserError(f"dataset.image_size={self.image_size} must be null or at least 1 pixel")
+
+
+class ImageDataModule(pl.LightningDataModule):
+    """Serves an image data set to Lightning.
+
+    Loaders yield uint8 pixels, labels and a seed a batch; `on_after_batch_transfer` makes (inputs, labels) of them on
+    the device. Augmentation happens in training only and depends on (seed, epoch, batch, rank), not on what else drew
+    random numbers. `train_indices` and `val_indices` are the split of the training images.
+    """
+
+    def __init__(self, data: ImageData, settings: ImageSettings):
+        super().__init__()
+        self.data, self.settings = data, settings
+        self.train_indices, self.val_indices = split_indices(
+            len(data.train_images),
+            train_fraction=settings.train_fraction,
+            val_fraction=settings.val_fraction,
+            subset=settings.subset,
+            seed=settings.seed,
+        )
+        self._normalise = self._make_normalisation()
+
+    @property
+    def channels(self) -> int:
+        """Count the channels of an input."""
+        return self.data.channels
+
+    @property
+    def image_size(self) -> int:
+        """Give the side of an input in pixels."""
+        return self.settings.image_size or self.data.image_size
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name the classes in the order of their labels."""
+        return self.data.classes
+
+    @property
+    def num_classes(self) -> int:
+        """Count the classes."""
+        return len(self.data.classes)
+
+    @property
+    def normalisation(self) -> dict[str, Any]:
+        """List the numbers of input = (pixel - offset) · factor a channel, and the image size, ready for JSON."""
+        numbers = asdict(self._normalise)
+        return numbers | {"offset": list(numbers["offset"]), "factor": list(numbers["factor"])}
+
+    def prepare(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Make inputs, `dtype` (B, C, S, S), of pixels 0 … 255 (B, C, H, W): scaled and resized, not augmented."""
+        return self._normalise(images, dtype)
+
+    def train_dataloader(self) -> DataLoader:
+        """Load the images trained on, in a new order each epoch."""
+        return self._loader(self.data.train_images, self.data.train_labels, self.train_indices, training=True)
+
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        """Load the held-out images; an empty list, which Lightning takes for none, when val_fraction is 0."""
+        if not len(self.val_indices):
+            return []
+        return self._loader(self.data.train_images, self.data.train_labels, self.val_indices, training=False)
+
+    def test_dataloader(self) -> DataLoader:
+        """Load the test images."""
+        indices = torch.arange(len(self.data.test_images))
+        return self._loader(self.data.test_images, self.data.test_labels, indices, training=False)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Turn (uint8 images, labels, seed) into (inputs, labels) of the module's dtype on the batch's device."""
+        images, labels, seed = batch
+        trainer = self.trainer
+        if self.settings.augment is not None and trainer is not None and trainer.training:
+            generator = torch.Generator(images.device).manual_seed(seed)
+            images = self.settings.augment(images, generator)
+        dtype = getattr(trainer and trainer.lightning_module, "dtype", torch.float32)
+        return self.prepare(images, dtype), labels
+
+    def _loader(self, images: Tensor, labels: Tensor, indices: Tensor, *, training: bool) -> DataLoader:
+        settings, trainer = self.settings, self.trainer
+        batches = EpochBatches(
+            indices,
+            settings.batch_size,
+            settings.seed,
+            training=training,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        return make_loader(images, labels, batches, num_workers=settings.num_workers, pin_memory=settings.pin_memory)
+
+    def _make_normalisation(self) -> Normalisation:
+        settings = self.settings
+        if settings.normalize == "interval":
+            return Normalisation.to_interval(self.channels, settings.interval, settings.image_size)
+        images = self.data.train_images.index_select(0, self.train_indices)
+        return Normalisation.to_standard(images, settings.interval, settings.image_size)

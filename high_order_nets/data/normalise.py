@@ -1,0 +1,57 @@
+"""From pixels 0 … 255 to the numbers a network sees."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK = 4096  # images whose squares are held at once
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """input = (pixel - offset) · factor, one offset and one factor a channel, at `image_size` pixels a side.
+
+    `image_size` None keeps the size of the images. The fields are plain numbers, to be saved beside a model:
+    `Normalisation(**saved)` is the same map again.
+    """
+
+    offset: tuple[float, ...]
+    factor: tuple[float, ...]
+    image_size: int | None = None
+
+    @classmethod
+    def to_interval(cls, channels: int, interval: float, image_size: int | None = None) -> Self:
+        """Map pixels linearly: 0 to -interval/2 and 255 to interval/2."""
+        return cls((127.5,) * channels, (interval / 255,) * channels, image_size)
+
+    @classmethod
+    def to_standard(cls, images: Tensor, interval: float, image_size: int | None = None) -> Self:
+        """input = (pixel - mean) / (2 std) · interval/2, with the statistics of `images`, uint8 (N, C, H, W).
+
+        Two standard deviations either side of the mean fill the interval.
+        """
+        total = torch.zeros(images.shape[1], dtype=torch.float64)
+        squares = torch.zeros_like(total)
+        for chunk in images.split(CHUNK):
+            pixels = chunk.long()
+            total += pixels.sum((0, 2, 3))
+            squares += pixels.square().sum((0, 2, 3))
+        count = images.numel() // images.shape[1]
+        mean = total / count
+        # Half a grey level keeps a channel without contrast finite.
+        std = (squares / count - mean.square()).clamp(min=0.25).sqrt()
+        return cls(tuple(mean.tolist()), tuple((interval / (4 * std)).tolist()), image_size)
+
+    def __call__(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return the inputs, `dtype` (B, C, S, S), of pixels (B, C, H, W) of any dtype in 0 … 255."""
+        inputs = torch.empty(images.shape, dtype=dtype, device=images.device)
+        for channel, (offset, factor) in enumerate(zip(self.offset, self.factor, strict=True)):
+            # By numbers and by channel: a tensor of constants would have to be copied to the device each time.
+            torch.sub(images[:, channel], offset, out=inputs[:, channel]).mul_(factor)
+        if self.image_size not in (None, images.shape[-1]):
+            size = (self.image_size, self.image_size)
+            inputs = F.interpolate(inputs, size, mode="bilinear", align_corners=False, antialias=True)
+        return inputs

@@ -1,0 +1,25 @@
+"""High-order layers: a basis, then an ordinary contraction."""
+
+from .base import HighOrderLayer
+from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
+from .init import INITS
+from .linear import HighOrderLinear
+from .norm import L2, MaxAbs, MaxCenter
+from .product import Product
+from .synapse import DOMAINS, Synapse, make_synapse
+
+__all__ = [
+    "DOMAINS",
+    "INITS",
+    "L2",
+    "HighOrderConv1d",
+    "HighOrderConv2d",
+    "HighOrderConv3d",
+    "HighOrderLayer",
+    "HighOrderLinear",
+    "MaxAbs",
+    "MaxCenter",
+    "Product",
+    "Synapse",
+    "make_synapse",
+]

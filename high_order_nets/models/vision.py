@@ -1,0 +1,99 @@
+"""Image classifiers, fitted to a data set's images and classes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models import DenseNet, ResNet
+
+from ..errors import UserError
+from ..widths import conv_like, scale_width
+
+STEMS = ("auto", "cifar", "cifar2", "imagenet")
+SMALL_IMAGE = 64
+"""Images up to this many pixels a side get the CIFAR stem by default."""
+
+
+def image_classifier(
+    build: Callable[..., nn.Module],
+    *,
+    channels: int,
+    classes: int,
+    image_size: int,
+    stem: str = "auto",
+    width: float = 1.0,
+) -> nn.Module:
+    """Build a network of (batch, channels, image_size, image_size) → (batch, classes).
+
+    build takes `num_classes` as torchvision's functions do. stem `cifar` is a 3×3 convolution of stride 1
+    without max-pool, `cifar2` the same with stride 2, `imagenet` torchvision's own. width multiplies all channels.
+    Raises UserError where the network cannot take such images, a stem or a width.
+    """
+    try:
+        net = build(num_classes=classes, **_keywords(build.__name__, image_size))
+    except ValueError as error:
+        raise UserError(
+            f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}"
+        ) from error
+    _set_stem(net, stem, image_size)
+    if width != 1:
+        scale_width(net, 1 / width)
+    _set_channels(net, channels)
+    _probe(net, build.__name__, channels, image_size)
+    return net
+
+
+def _keywords(name: str, image_size: int) -> dict[str, Any]:
+    """Give the keywords that some of torchvision's networks want beside the classes."""
+    if name in ("inception_v3", "googlenet"):
+        # Auxiliary heads serve ImageNet's training recipe and change what the network returns.
+        return {"aux_logits": False, "init_weights": True}
+    if name.startswith("vit_"):
+        return {"image_size": image_size}
+    if name == "maxvit_t":
+        return {"input_size": (image_size, image_size)}
+    return {}
+
+
+def _set_stem(net: nn.Module, stem: str, image_size: int) -> None:
+    if stem == "imagenet" or (stem == "auto" and image_size > SMALL_IMAGE):
+        return
+    stride = 2 if stem == "cifar2" else 1
+    if isinstance(net, ResNet):
+        net.conv1 = _small_conv(net.conv1.out_channels, stride)
+        net.maxpool = nn.Identity()  # type: ignore[assignment]
+    elif isinstance(net, DenseNet):
+        net.features.conv0 = _small_conv(net.features.conv0.out_channels, stride)  # type: ignore[union-attr,arg-type]
+        net.features.pool0 = nn.Identity()
+    elif stem != "auto":
+        raise UserError(f"stem={stem}: {type(net).__name__} has a stem of its own; ResNets and DenseNets take {stem}")
+
+
+def _small_conv(outputs: int, stride: int) -> nn.Conv2d:
+    conv = nn.Conv2d(3, outputs, 3, stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return conv
+
+
+def _set_channels(net: nn.Module, channels: int) -> None:
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d):
+            if module.in_channels != channels:
+                parent, _, child = name.rpartition(".")
+                setattr(net.get_submodule(parent), child, conv_like(module, channels, module.out_channels))
+            return
+
+
+def _probe(net: nn.Module, name: str, channels: int, image_size: int) -> None:
+    training = net.training
+    try:
+        with torch.no_grad():
+            net.eval()(torch.zeros(1, channels, image_size, image_size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UserError(
+            f"model_name={name}: cannot take {image_size}×{image_size} images; "
+            f"a larger dataset.image_size (64, 96, 224) resizes them"
+        ) from error
+    finally:
+        net.train(training)

@@ -1,0 +1,65 @@
+"""What a conversion did, and what it left and why."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from torch import nn
+
+from .layers import HighOrderLayer
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One module that was replaced."""
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One module that was left as it is, and why."""
+
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a conversion swapped and kept, with the parameter counts.
+
+    `parameters_reduced` counts, of all constants of a neuron's synapses, only one: what the functions need.
+    """
+
+    swapped: tuple[Swap, ...]
+    kept: tuple[Kept, ...]
+    parameters_before: int
+    parameters_after: int
+    parameters_reduced: int
+    divisor: float = 1.0
+
+    def __str__(self) -> str:
+        swaps = Counter(f"{swap.old} → {swap.new}" for swap in self.swapped)
+        kept = Counter(f"{kept.kind} ({kept.reason})" for kept in self.kept)
+        return "\n".join(
+            [
+                f"parameters: {self.parameters_before:,} → {self.parameters_after:,}"
+                f" ({self.parameters_reduced:,} without redundant constants)",
+                *([f"widths: divided by {self.divisor:.4g}"] if self.divisor != 1 else []),
+                *(f"swapped {count} × {what}" for what, count in swaps.items()),
+                *(f"kept {count} × {what}" for what, count in kept.items()),
+            ]
+        )
+
+
+def count_parameters(net: nn.Module) -> int:
+    """Count the trainable numbers, shared ones once."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def count_reduced_parameters(net: nn.Module) -> int:
+    """Count the trainable numbers, the constants of a high-order neuron's synapses as one."""
+    redundant = sum(m.redundant_parameters for m in net.modules() if isinstance(m, HighOrderLayer))
+    return count_parameters(net) - redundant

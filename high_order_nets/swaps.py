@@ -1,0 +1,132 @@
+"""What may be swapped in a network, what must be left and why."""
+
+import inspect
+import math
+import re
+from functools import lru_cache
+
+from torch import nn
+from torchvision.ops import SqueezeExcitation
+
+from .errors import UserError
+from .layers import L2, MaxAbs, MaxCenter
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "celu": nn.CELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "hardswish": nn.Hardswish,
+    "hardtanh": nn.Hardtanh,
+    "prelu": nn.PReLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+"""The activations by name. Sigmoids and softmaxes are gates or read-outs and are never swapped."""
+
+_FUNCTIONAL = re.compile(r"(?:F|functional|torch)\.(relu6?|leaky_relu|elu|gelu|silu|mish|hardswish|tanh)_?\(")
+_NORM_DIMENSIONS = {nn.BatchNorm1d: 1, nn.BatchNorm2d: 2, nn.BatchNorm3d: 3}
+_NORM_DIMENSIONS |= {nn.InstanceNorm1d: 1, nn.InstanceNorm2d: 2, nn.InstanceNorm3d: 3, nn.GroupNorm: 2}
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+_WITHOUT_PARAMETERS = {"max_abs": MaxAbs, "max_center": MaxCenter, "l2": L2}
+NORMS = ("keep", "none", "batch", "layer", "group", "instance", *_WITHOUT_PARAMETERS)
+"""The norms by name."""
+
+
+def make_activation(name: str) -> nn.Module:
+    """Make the activation of this name; `none` is the identity."""
+    if name == "none":
+        return nn.Identity()
+    if name not in ACTIVATIONS:
+        raise UserError(f"activation={name!r}: expected auto, none, keep or one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]()
+
+
+def is_gate(module: nn.Module) -> bool:
+    """Say whether the module computes a gate: its layers and activations stay."""
+    return isinstance(module, SqueezeExcitation)
+
+
+def kept_reason(net: nn.Module, name: str, module: nn.Module, layers: tuple[type[nn.Module], ...]) -> str | None:
+    """Say why a module that looks swappable is not; None for the swappable and for those that are no layer."""
+    if isinstance(module, nn.MultiheadAttention):
+        return "its projections are bare parameters"
+    if isinstance(module, nn.modules.conv._ConvTransposeNd):
+        return "transposed convolutions are not converted yet"
+    if not isinstance(module, layers):
+        return None
+    if type(module) not in layers:
+        return f"a subclass of {type(module).__bases__[0].__name__}, whose weight may be used directly"
+    return _owner_reason(net, name)
+
+
+def _owner_reason(net: nn.Module, name: str) -> str | None:
+    """Look for an owner that keeps its layers: a gate, or a forward that reads their weights."""
+    parent_name, _, child = name.rpartition(".")
+    parent = net.get_submodule(parent_name)
+    if re.search(rf"self\.{re.escape(child)}\.weight", _forward_source(type(parent))):
+        return f"{type(parent).__name__}.forward uses its weight directly"
+    while True:
+        if is_gate(net.get_submodule(parent_name)):
+            return "part of a gate (squeeze-and-excitation)"
+        if not parent_name:
+            return None
+        parent_name = parent_name.rpartition(".")[0]
+
+
+def uses_functional_activation(module: nn.Module) -> bool:
+    """Say whether the module's own forward calls an activation function, which no swap of modules can reach."""
+    return bool(_FUNCTIONAL.search(_forward_source(type(module))))
+
+
+@lru_cache(maxsize=1024)
+def _forward_source(cls: type[nn.Module]) -> str:
+    if cls.__module__.startswith("torch.nn."):
+        return ""
+    try:
+        return inspect.getsource(cls.forward)
+    except (OSError, TypeError):  # Classes typed into a prompt have no source.
+        return ""
+
+
+def make_norm(name: str, old: nn.Module) -> nn.Module | str | None:
+    """Make the norm that replaces `old`: a module, a reason why it stays, or None where `old` is no norm."""
+    channels, dimensions = _norm_shape(old)
+    if channels is None:
+        return None
+    if name == "none":
+        return nn.Identity()
+    if name in _WITHOUT_PARAMETERS:
+        return _WITHOUT_PARAMETERS[name](features_last=dimensions is None)
+    if dimensions is None:
+        return None if name == "layer" else f"norm={name} needs channels first"
+    index = dimensions - 1
+    makers = {
+        "batch": lambda: _BATCH_NORMS[index](channels),
+        "instance": lambda: _INSTANCE_NORMS[index](channels, affine=True),
+        "layer": lambda: nn.GroupNorm(1, channels),
+        "group": lambda: nn.GroupNorm(math.gcd(channels, 8), channels),
+    }
+    if name not in makers:
+        raise UserError(f"norm={name!r}: expected one of {', '.join(NORMS)}")
+    new = makers[name]()
+    reference = next(old.parameters(), None)
+    return new if reference is None else new.to(device=reference.device, dtype=reference.dtype)
+
+
+def _norm_shape(module: nn.Module) -> tuple[int | None, int | None]:
+    """Channels and spatial dimensions of a norm; dimensions None where the features are the last axis."""
+    if isinstance(module, nn.LayerNorm):
+        # torchvision's LayerNorm2d permutes: its channels come first.
+        return module.normalized_shape[-1], 2 if type(module).__name__ == "LayerNorm2d" else None
+    if isinstance(module, nn.GroupNorm):
+        return module.num_channels, 2
+    if type(module) in _NORM_DIMENSIONS:
+        return module.num_features, _NORM_DIMENSIONS[type(module)]  # type: ignore[union-attr,return-value]
+    return None, None

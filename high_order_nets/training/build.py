@@ -1,0 +1,108 @@
+"""From a checked config to the things that train: data, network, task."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..conversion import convert
+from ..data import ImageDataModule, image_data_module
+from ..errors import UserError
+from ..layers import Synapse
+from ..models.stages import Staged
+from ..models.vision import image_classifier
+from ..report import Report
+from ..tasks import Classification
+from .optimizers import make_optimizers
+from .targets import resolve
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that a run trains and tests."""
+
+    data: ImageDataModule
+    net: nn.Module
+    task: Classification
+    report: Report
+    macs: int
+
+
+def build(config: Config) -> Experiment:
+    """Build data, network and task of a resolved config; the global random state decides the weights."""
+    data = image_data_module(config)
+    standard = image_classifier(
+        resolve(config["model_name"]["_target_"], "model_name"),
+        channels=data.channels,
+        classes=data.num_classes,
+        image_size=data.image_size,
+        stem=config["stem"],
+        width=config["width"],
+    )
+    net, report = convert(
+        standard,
+        synapse(config),
+        norm=config["norm"]["name"],
+        activation=config["activation"],
+        rescale_planes=config["rescale_planes"],
+        skip=config["skip"],
+        linear_output=config["linear_output"],
+    )
+    macs = multiply_adds(net, (data.channels, data.image_size, data.image_size))
+    trained = _staged(net, config, data) if config["layer_by_layer"] else net
+    return Experiment(data, net, _task(trained, config, data), report, macs)
+
+
+def synapse(config: Config) -> Synapse | None:
+    """Build the synapse of a config; None for the standard network."""
+    node = dict(config["layer_type"])
+    target = node.pop("_target_")
+    if target is None:
+        return None
+    try:
+        basis = resolve(target, "layer_type")(**node)
+        options = ("domain", "periodicity", "rescale_output", "init", "parameters")
+        return Synapse(basis, **{option: config[option] for option in options})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"layer_type={config['choices']['layer_type']}: {error}") from error
+
+
+def multiply_adds(net: nn.Module, image: tuple[int, int, int]) -> int:
+    """Count the multiply-adds of one image (channels, height, width): what a larger batch costs more, an image."""
+
+    def flops(batch: int) -> int:
+        # On the meta device nothing is computed, and a copy leaves the norms' statistics alone.
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            blueprint(torch.zeros(batch, *image, device="meta"))
+        return counter.get_total_flops()
+
+    blueprint = deepcopy(net).to("meta").eval()
+    return (flops(3) - flops(2)) // 2
+
+
+def _staged(net: nn.Module, config: Config, data: ImageDataModule) -> Staged:
+    if config["choices"]["trainer"] == "ddp":
+        raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
+    staged = Staged(net, torch.zeros(2, data.channels, data.image_size, data.image_size))
+    return staged
+
+
+def _task(net: nn.Module, config: Config, data: ImageDataModule) -> Classification:
+    if config["compile"]:
+        net.compile()
+    return Classification(
+        net,
+        data.num_classes,
+        partial(make_optimizers, config),
+        loss=config["loss"],
+        label_smoothing=config["label_smoothing"],
+        clamp_weights=config["clamp_weights"],
+        create_graph=config["optimizer"].get("create_graph", False),
+        channels_last=config["channels_last"],
+    )

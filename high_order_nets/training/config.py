@@ -1,0 +1,285 @@
+"""Composes the config from conf/ and the command line, and refuses a bad one before anything heavy is imported."""
+
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ..errors import UserError
+from ..models.names import TORCHVISION
+from . import targets
+from .overrides import ALIASES, Arguments, nearest, quote
+from .rules import check_values, show
+
+PACKAGE = Path(__file__).resolve().parent.parent
+GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
+DIMENSIONS = ("1d", "2d", "3d")
+# What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
+REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
+LOGGING = ("logging.", "rich.logging.", "colorlog.")  # what a log's handlers and formatters may be
+
+
+def is_checkout() -> bool:
+    """Return whether the package lies in a checkout rather than among installed packages."""
+    return (PACKAGE.parent / "pyproject.toml").is_file()
+
+
+def conf_dir() -> Path:
+    """Return the folder of the config: the checkout's, or the one that travels inside the wheel."""
+    return PACKAGE.parent / "conf" if is_checkout() else PACKAGE / "conf"
+
+
+def project_root() -> Path:
+    """Return the folder that data/ and outputs/ lie in: the checkout's root, or the current folder when installed."""
+    return PACKAGE.parent if is_checkout() else Path.cwd()
+
+
+# At import, so that a worker of a launcher, which only unpickles the job, has them too.
+OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what a command line asks for, checked: each job's config and, of a multirun, the folder."""
+
+    jobs: list[dict[str, Any]]
+    overrides: list[str]
+    sweep_dir: Path | None = None
+    complete: bool = True  # False: a sweeper picks among the jobs
+
+
+def plan(arguments: Arguments) -> Plan:
+    """Compose and check the config of every job that the arguments ask for."""
+    try:
+        with _composer(arguments.groups_dir) as loader:
+            return _plan(arguments, loader)
+    except MissingConfigException as error:
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        raise UserError(_unknown_choice(group, name, error.options or ())) from error
+    except REFUSALS as error:
+        raise UserError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return what Hydra or OmegaConf says, with its cause, on one line."""
+    said = [error, error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else [error]
+    return " ".join(word for part in said for word in str(part).split()) or type(error).__name__
+
+
+def choices_of(group: str) -> list[str]:
+    """Return the names that a group can be set to."""
+    with _composer() as loader:
+        return loader.get_group_options(group)
+
+
+def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
+    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    plain: Any = OmegaConf.to_container(bare, resolve=True, throw_on_missing=True)
+    return plain | {"choices": {group: choices.get(group) for group in GROUPS}}
+
+
+@contextmanager
+def _composer(groups_dir: Path | None = None) -> Iterator[ConfigLoader]:
+    """Open conf/ for composition, with the names that have no file of their own."""
+    for folder in [conf_dir(), groups_dir] if groups_dir else [conf_dir()]:
+        _register_layer_types(folder / "layer_type")
+    _register_models()
+    with initialize_config_dir(str(conf_dir()), job_name="high-order-nets", version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def _register_layer_types(layer_types: Path) -> None:
+    """Register polynomial2d beside polynomial, for each layer type with a basis."""
+    store = ConfigStore.instance()
+    for file in layer_types.glob("*.yaml"):
+        node = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for dimension in DIMENSIONS if node["_target_"] else ():
+            store.store(group="layer_type", name=file.stem + dimension, node=node)
+
+
+@cache
+def _register_models() -> None:
+    """Register torchvision's models by their names."""
+    for name in TORCHVISION:
+        node = {"_target_": f"torchvision.models.{name}"}
+        ConfigStore.instance().store(group="model_name", name=name, node=node)
+
+
+def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
+    overrides = OverridesParser.create(loader).parse_overrides(list(arguments.overrides))
+    for override in overrides:
+        if override.is_sweep_override() and not arguments.multirun:
+            raise UserError(f"{override.input_line}: several values need the flag -m")
+    checker = _Checker(loader, arguments.groups_dir)
+    values = {override.get_key_element(): _values(override) for override in overrides}
+    first = [lines[0] for lines in values.values()]
+    checked = checker.check(first)
+    config = checker.compose(first)
+    if not arguments.multirun:
+        if config.hydra.mode not in (None, RunMode.RUN):
+            raise UserError(f"hydra.mode={config.hydra.mode.name}: use the flag -m instead")
+        return Plan([checked], list(arguments.overrides))
+    complete = config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
+    jobs = [checker.check(job) for job in (_product(values, config.hydra.sweeper) if complete else _axes(values))]
+    # Pinned, so that whoever started the jobs knows where their results are.
+    folder = Path(config.hydra.sweep.dir).expanduser().absolute()
+    kept = [line for line in arguments.overrides if not line.startswith("hydra.sweep.dir=")]
+    return Plan(jobs, [*kept, f"hydra.sweep.dir={quote(str(folder))}"], folder, complete)
+
+
+def _values(override: Override) -> list[str]:
+    """Return the override once for each of its values; of an interval its ends."""
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    swept = override.value()
+    ends = [swept.start, swept.end] if isinstance(swept, IntervalSweep) else override.sweep_string_iterator()
+    return [f"{override.get_key_element()}={value}" for value in ends]
+
+
+def _product(values: dict[str, list[str]], sweeper: DictConfig) -> list[list[str]]:
+    """Return the overrides of each job: all combinations of the values, as Hydra's own sweeper makes them."""
+    params = {key: [f"{key}={part}" for part in str(value).split(",")] for key, value in (sweeper.params or {}).items()}
+    return [list(job) for job in product(*(params | values).values())]
+
+
+def _axes(values: dict[str, list[str]]) -> list[list[str]]:
+    """Return overrides in which each value occurs once: a sweeper that picks may know too many combinations."""
+    first = {key: lines[0] for key, lines in values.items()}
+    return [list((first | {key: line}).values()) for key, lines in values.items() for line in lines]
+
+
+class _Checker:
+    """Check jobs one after the other; what they share is composed once."""
+
+    def __init__(self, loader: ConfigLoader, groups_dir: Path | None) -> None:
+        self.loader = loader
+        self.groups_dir = groups_dir
+        self.parser = OverridesParser.create(loader)
+        self.names: dict[str, list[str]] = {}
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Compose conf/ under the overrides, with Hydra's own part."""
+        key = tuple(overrides)
+        if key not in self.composed:
+            self.composed[key] = compose("config", list(key), return_hydra_config=True)
+        return self.composed[key]
+
+    def check(self, job: Sequence[str]) -> dict[str, Any]:
+        """Return the job's resolved config, or refuse it."""
+        overrides = self.parser.parse_overrides(list(job))
+        paths = [line for line in job if line.startswith("hydra.searchpath=")]
+        files = [str(override.input_line) for override in overrides if self.check_choice(override)]
+        defaults = self.compose([*files, *paths])
+        known = _keys(defaults)
+        for override in overrides:
+            if not self.is_group(override) and not override.is_hydra_override():
+                _check_key(override, known)
+        config = self.compose(job)
+        _check_targets(config)
+        chosen = config.hydra.runtime.choices
+        if chosen["experiment"]:  # it may have set values and keys: compare with the files that it chose
+            files = [f"{group}={chosen[group]}" for group in GROUPS if group != "experiment"]
+            defaults = self.compose([*files, *paths])
+        plain = to_plain(config, chosen)
+        check_values(plain, to_plain(defaults, chosen), _keys(defaults))
+        return plain
+
+    def options(self, group: str) -> list[str]:
+        """Return the names that the group can be set to."""
+        if group not in self.names:
+            files = (self.groups_dir / group).glob("*.yaml") if self.groups_dir else ()
+            self.names[group] = [*self.loader.get_group_options(group), *(file.stem for file in files)]
+        return self.names[group]
+
+    def is_group(self, override: Override) -> bool:
+        """Return whether the override chooses a file of a group."""
+        return override.key_or_group in GROUPS or "/" in override.key_or_group
+
+    def check_choice(self, override: Override) -> bool:
+        """Return whether the override chooses a file of a group; refuse a name that is not there."""
+        if not self.is_group(override):
+            return False
+        _check_plain(override, list(GROUPS))
+        options = self.options(override.key_or_group)
+        if override.value() not in options:
+            raise UserError(_unknown_choice(override.key_or_group, show(override.value()), options))
+        return True
+
+
+def _unknown_choice(group: str, name: str, options: Collection[str]) -> str:
+    return f"{group}={name}: unknown {group.replace('_', ' ')}{nearest(name, options)}"
+
+
+def _check_key(override: Override, known: list[str]) -> None:
+    _check_plain(override, known)
+    key = override.key_or_group
+    if key not in known:
+        raise UserError(f"{override.input_line}: unknown key {key}{nearest(key, known)}")
+
+
+def _check_plain(override: Override, known: list[str]) -> None:
+    """Refuse +key=value and ~key, other than of Hydra's own part."""
+    if override.is_hydra_override() or not (override.is_add() or override.is_force_add() or override.is_delete()):
+        return
+    line, verb = override.input_line, "removed" if override.is_delete() else "added"
+    raise UserError(f"{line}: keys cannot be {verb}{nearest(override.key_or_group, known)}")
+
+
+def _keys(config: DictConfig) -> list[str]:
+    """Return every key that may be set, nested ones with dots."""
+
+    def walk(node: Any, prefix: str) -> Iterator[str]:
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            if isinstance(value, dict):
+                yield from walk(value, f"{prefix}{key}.")
+
+    bare = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(bare, dict)
+    del bare["hydra"]
+    return [*walk(bare, ""), "experiment", *ALIASES]
+
+
+def _check_targets(config: DictConfig) -> None:
+    """Refuse what names code to run, other than a group's own `_target_` and Hydra's own parts."""
+    for path, name in _targets(OmegaConf.to_container(config, resolve=False), ()):
+        if path[0] == "hydra":
+            _check_hydra_target(path, name)
+        elif path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
+            targets.check(name, ".".join(path[:-1]))
+
+
+def _check_hydra_target(path: tuple[str, ...], name: Any) -> None:
+    logs = path[1] in ("job_logging", "hydra_logging")
+    if not targets.is_allowed(name, LOGGING if logs else targets.HYDRA_PREFIXES):
+        raise UserError(f"{'.'.join(path)}={show(name)}: foreign {path[-1]}; allowed: Hydra's own and hydra_plugins.…")
+
+
+def _targets(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield where code is named, and what: `_target_`, and `class` and `()` of Python's logging."""
+    if isinstance(node, list):
+        node = dict(enumerate(node))
+    for key, value in node.items() if isinstance(node, dict) else ():
+        here = (*path, str(key))
+        if key in ("_target_", "class", "()"):
+            yield here, value
+        yield from _targets(value, here)

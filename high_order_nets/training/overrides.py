@@ -1,0 +1,138 @@
+"""Turns a command line as people type it into one that Hydra reads."""
+
+import argparse
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+from ..errors import UserError
+
+RENAMED = {"lr": "learning_rate"}
+NONLINEARITY = {"true": "keep", "false": "none"}
+# Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
+LITERAL = ("text", "path", "ckpt")
+ALIASES = (*RENAMED, "nonlinearity", "run_dir")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Hold a command line sorted into overrides and flags, both in Hydra's own words."""
+
+    overrides: tuple[str, ...]
+    multirun: bool = False
+    show: tuple[str, ...] = ()  # flags that have Hydra print the config instead of running
+    groups_dir: Path | None = None  # more files for the groups of conf/
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("-p", "--package")
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("--config-dir")
+    parser.add_argument("overrides", nargs="*")
+    return parser
+
+
+def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Arguments:
+    """Sort a command line; the presets are a script's own choices, which give way to those on the line."""
+    parser = _parser()
+    known, unknown = parser.parse_known_intermixed_args(argv)
+    if unknown:
+        flags = [name for action in parser._actions for name in action.option_strings]
+        raise UserError(f"{unknown[0]}: unknown flag{nearest(unknown[0], flags)}")
+    overrides = [_rewrite(argument, known.multirun) for argument in known.overrides]
+    overrides = [*_kept(presets or {}, overrides), *overrides]
+    groups_dir = Path(_folder(known.config_dir)) if known.config_dir else None
+    if groups_dir and not groups_dir.is_dir():
+        raise UserError(f"--config-dir {known.config_dir}: no such folder")
+    if groups_dir:
+        overrides.append(f"hydra.searchpath=[{quote(f'file://{groups_dir}')}]")
+    show = ["--cfg", known.cfg] if known.cfg else []
+    show += ["--package", known.package] if known.package else []
+    show += ["--resolve"] if known.resolve else []
+    return Arguments(tuple(overrides), known.multirun, tuple(show), groups_dir)
+
+
+def literals(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Read `key=value` arguments without a grammar: everything after the first = is the value."""
+    values = {}
+    for argument in argv:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(f"{argument}: expected key=value{nearest(argument, names)}")
+        if key not in names:
+            raise UserError(f"{argument}: unknown key {key}{nearest(key, names)}")
+        values[key] = value
+    return values
+
+
+def nearest(name: str, names: Collection[str]) -> str:
+    """Return '; nearest valid name: X' for the X of `names` most like `name`, in the same group if it has any."""
+    group = name.rpartition(".")[0]
+    beside = [other for other in names if other.rpartition(".")[0] == group]
+    found = get_close_matches(name, beside or list(names), n=1, cutoff=0.0)
+    return f"; nearest valid name: {found[0]}" if found else ""
+
+
+def _kept(presets: Mapping[str, str], overrides: Sequence[str]) -> list[str]:
+    """Return the presets that the line leaves open: an experiment names all it wants but perhaps the data set."""
+    named = {override.partition("=")[0] for override in overrides}
+    keys = [key for key in presets if key not in named and (key == "dataset" or "experiment" not in named)]
+    return [f"{key}={presets[key]}" for key in keys]
+
+
+def _rewrite(argument: str, multirun: bool) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals and argument.startswith("~"):
+        return argument
+    if not equals or not key:
+        raise UserError(f"{argument}: expected key=value, such as n=3")
+    if key == "run_dir":
+        return f"hydra.{'sweep' if multirun else 'run'}.dir={quote(_folder(value))}"
+    if key == "nonlinearity":
+        return f"activation={','.join(_activation(argument, word) for word in value.split(','))}"
+    if key in LITERAL:
+        return f"{key}={quote(value)}"
+    return _readable(RENAMED.get(key, key), value)
+
+
+def _readable(key: str, value: str) -> str:
+    """Return key=value, the value quoted where Hydra's grammar refuses it: the check then names what it should be."""
+    for override in (f"{key}={value}", f"{key}={quote(value)}"):
+        try:
+            OverridesParser.create().parse_override(override)
+        except HydraException:
+            continue
+        return override
+    raise UserError(f"{key}={value}: expected key=value, the key made of letters, digits, dots and underscores")
+
+
+def _activation(argument: str, word: str) -> str:
+    if word.strip().lower() not in NONLINEARITY:
+        raise UserError(f"{argument}: nonlinearity is True or False{nearest(word, ('True', 'False'))}")
+    return NONLINEARITY[word.strip().lower()]
+
+
+def _folder(path: str) -> str:
+    if not path:
+        raise UserError("run_dir=: expected a folder")
+    return str(Path(path).expanduser().absolute())
+
+
+def quote(text: str) -> str:
+    """Return the text in quotes that hold for Hydra's grammar and against OmegaConf's ${…}."""
+    return QuotedString(re.sub(r"\$\{", r"\\${", text), Quote.single).with_quotes()

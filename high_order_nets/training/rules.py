@@ -1,0 +1,194 @@
+"""The rules that knobs obey beyond the type of their default: one table, checked before anything heavy is imported."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UserError
+from .overrides import nearest
+
+
+@dataclass(frozen=True)
+class Rule:
+    """State what a knob's value must be: in words, as a test and, where there are any, as names to choose from."""
+
+    words: str
+    holds: Callable[[Any], bool]
+    names: tuple[str, ...] = ()
+
+    def __or__(self, other: "Rule") -> "Rule":
+        """Return the rule that holds where either does."""
+        return Rule(
+            f"{self.words} or {other.words}",
+            lambda value: self.holds(value) or other.holds(value),
+            self.names + other.names,
+        )
+
+    def check(self, key: str, value: Any) -> None:
+        """Refuse a value that breaks the rule."""
+        if not self.holds(value):
+            hint = nearest(str(value), self.names)
+            raise UserError(f"{key}={show(value)}: expected {self.words}{hint}")
+
+
+def number(interval: str) -> Rule:
+    """Return the rule of a finite number in an interval such as '(0, 1]'."""
+    return Rule(f"a number {_words(interval)}", lambda value: is_number(value) and _inside(value, interval))
+
+
+def whole(interval: str) -> Rule:
+    """Return the rule of a whole number in an interval such as '[1, inf)'."""
+    return Rule(f"a whole number {_words(interval)}", lambda value: is_whole(value) and _inside(value, interval))
+
+
+def word(*names: str) -> Rule:
+    """Return the rule of one of the names."""
+    return Rule(f"one of {', '.join(names)}", lambda value: value in names and isinstance(value, str), names)
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether the value is an int and no bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether the value is a finite int or float and no bool."""
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def show(value: Any) -> str:
+    """Return a value as it is written in YAML, on one line."""
+    written = str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+    return " ".join(written.split())
+
+
+def _words(interval: str) -> str:
+    low = interval[1:-1].split(",", maxsplit=1)[0]
+    if interval.endswith("inf)"):
+        return f"of at least {low}" if interval[0] == "[" else f"above {low}"
+    return f"in {interval}"
+
+
+def _inside(value: float, interval: str) -> bool:
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    return above and below
+
+
+NULL = Rule("null", lambda value: value is None)
+_STRINGS = Rule(
+    "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
+)
+ACTIVATIONS = (
+    *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
+    *("elu", "hardswish", "tanh", "softplus", "mish"),
+)
+
+# A knob that is not here must have the type of its default in conf/.
+RULES: dict[str, Rule] = {
+    "n": whole("[1, inf)"),
+    "segments": whole("[1, inf)"),
+    "scale": number("(0, inf)"),
+    "periodicity": number("(0, inf)") | NULL,
+    "domain": word("extrapolate", "linear", "clamp", "tanh", "mirror"),
+    "init": word("linear", "variance_preserving", "constant_random", "uniform"),
+    "parameters": word("nodal", "spectral"),
+    "width": number("(0, inf)"),
+    "rescale_planes": number("(0, inf)") | word("match", "match_reduced"),
+    "stem": word("auto", "cifar", "cifar2", "imagenet"),
+    "activation": word(*ACTIVATIONS),
+    "skip": _STRINGS,
+    "loss": word("cross_entropy", "mse"),
+    "label_smoothing": number("[0, 1)"),
+    "max_epochs": whole("[1, inf)"),
+    "batch_size": whole("[1, inf)"),
+    "learning_rate": number("(0, inf)") | NULL,
+    "weight_decay": number("[0, inf)") | NULL,
+    "gradient_clip_val": number("[0, inf)"),
+    "warmup_epochs": number("[0, inf)"),
+    "early_stopping": whole("[1, inf)") | NULL,
+    "clamp_weights": number("(0, inf)") | NULL,
+    "epochs_per_layer": whole("[1, inf)"),
+    "seed": whole("[0, 4294967295]"),
+    "train_fraction": number("(0, 1]"),
+    "val_fraction": number("[0, 1)"),
+    "num_workers": whole("[0, inf)"),
+    "precision": word("32-true", "16-mixed", "bf16-mixed", "64-true"),
+    "matmul_precision": word("highest", "high", "medium"),
+    "dataset.subset": word("random", "first"),
+    "dataset.normalize": word("interval", "standard"),
+    "dataset.interval": number("(0, inf)"),
+    "dataset.image_size": whole("[1, inf)") | NULL,
+    "dataset.augment.crop": whole("[0, inf)"),
+    "dataset.augment.rotation": number("[0, 180]"),
+    "dataset.augment.cutout": whole("[0, inf)"),
+    "optimizer.default_learning_rate": number("(0, inf)"),
+    "optimizer.default_weight_decay": number("[0, inf)"),
+    "norm.groups": whole("[1, inf)"),
+    "scheduler.pct_start": number("(0, 1)"),
+    "scheduler.patience": whole("[0, inf)"),
+    "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
+    "trainer.devices": whole("[1, inf)") | word("auto"),
+}
+
+
+def check_values(config: dict[str, Any], reference: dict[str, Any], known: list[str]) -> None:
+    """Refuse values of `config` that break a rule, differ in type from `reference` or are not in it at all."""
+    for key, rule in RULES.items():
+        if (value := _at(config, key)) is not _ABSENT:
+            rule.check(key, value)
+    _check_like(config, reference, "", known)
+    _check_together(config)
+
+
+_ABSENT = object()
+
+
+def _at(config: dict[str, Any], key: str) -> Any:
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part, _ABSENT) if isinstance(node, dict) else _ABSENT
+    return node
+
+
+def _check_like(value: Any, default: Any, key: str, known: list[str]) -> None:
+    if isinstance(default, dict) and isinstance(value, dict):
+        for name in {**value, **default}:
+            path = f"{key}.{name}" if key else str(name)
+            if name not in default:
+                raise UserError(f"{path}={show(value[name])}: unknown key {path}{nearest(path, known)}")
+            if name not in value:
+                raise UserError(f"{path}: cannot be left out")
+            _check_like(value[name], default[name], path, known)
+    elif key not in RULES and not _is_like(value, default):
+        raise UserError(f"{key}={show(value)}: expected {_kind(default)}, as its default {show(default)}")
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    if isinstance(default, list) and isinstance(value, list):
+        return not default or all(_is_like(part, default[0]) for part in value)
+    if isinstance(default, float):
+        return is_number(value)
+    if isinstance(default, int) and not isinstance(default, bool):
+        return is_whole(value)
+    if default is None:
+        return not isinstance(value, float) or math.isfinite(value)
+    return isinstance(value, type(default))
+
+
+def _kind(default: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "keys"}
+    return names.get(type(default), "a finite value")
+
+
+def _check_together(config: dict[str, Any]) -> None:
+    layer = config["layer_type"]
+    pieces = layer.get("segments", 1)
+    if str(layer["_target_"]).endswith(".ContinuousPiecewise") and layer["n"] < 2 <= pieces:
+        raise UserError(f"n={layer['n']}: continuous pieces meet at shared nodes, so segments={pieces} needs n >= 2")
+    name = config["choices"]["layer_type"]
+    if name.endswith(("1d", "3d")):
+        rule = "images have two dimensions"
+        raise UserError(f"layer_type={name}: {rule}; nearest valid name: {name.removesuffix(name[-2:])}2d")

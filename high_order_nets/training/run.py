@@ -1,0 +1,230 @@
+"""One run: from a checked config to metrics, checkpoints and weights in a folder."""
+
+import logging
+import os
+import platform
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+from rich.console import Console
+
+from ..errors import Diverged, UserError
+from ..models.stages import Staged
+from .build import Config, Experiment, build
+from .callbacks import Clock, EpochLines, StageByStage
+from .checkpoints import ConfigInCheckpoint, load_state, read_checkpoint, save_weights
+from .reports import flat, show_summary, write_json, write_yaml
+
+log = logging.getLogger(__name__)
+
+DEBUG_IMAGES = 16
+"""Images a batch under trainer=debug."""
+
+_THIRD_PARTY_NOISE = (
+    # The loaders slice memory: worker processes would only slow them down.
+    r".*does not have many workers which may be a bottleneck.*",
+    # One batch an epoch is what trainer=debug asks for.
+    r"The number of training batches .* is smaller than the logging interval.*",
+    # AdaHessian and Sophia differentiate the gradient; the graph goes with the gradients at the next step.
+    r"Using backward\(\) with create_graph=True will create a reference cycle.*",
+    # Lightning's own use of torch.
+    r".*isinstance\(treespec, LeafSpec\).* is deprecated.*",
+)
+
+
+def train(config: Config, folder: Path) -> float:
+    """Train, test and save everything under the folder; return the test accuracy.
+
+    Writes config.yaml, TensorBoard events, checkpoints/, model.safetensors and metrics.json. Raises UserError for what
+    cannot be done and Diverged for a non-finite loss; metrics.json then says `status: failed` or `diverged`.
+    """
+    config = _debug(config) if config["trainer"].get("debug") else config
+    if (folder / "metrics.json").exists():
+        raise UserError(f"run_dir={folder}: holds a run already; name another folder or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_yaml(folder / "config.yaml", config)
+    started = time.perf_counter()
+    record: dict[str, Any] = _circumstances(config) | {"status": "failed"}
+    try:
+        with _quiet():
+            record |= _train(config, folder)
+    except Diverged as error:
+        record |= {"status": "diverged", "error": str(error)}
+        raise
+    except BaseException as error:
+        record["error"] = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        record["total_seconds"] = time.perf_counter() - started
+        write_json(folder / "metrics.json", record)
+    show_summary(record, folder)
+    return record["test_acc"]
+
+
+def test(path: Path) -> float:
+    """Repeat the test from a checkpoint alone; return the test accuracy."""
+    checkpoint = read_checkpoint(path)
+    config = checkpoint["config"]
+    with _quiet():
+        pl.seed_everything(config["seed"], workers=True, verbose=False)
+        experiment = build(config)
+        load_state(experiment.task, checkpoint["state_dict"], path)
+        trainer = pl.Trainer(**_trainer_options(config), logger=False, enable_checkpointing=False)
+        figures = _figures(_tested(trainer, experiment))
+    show_summary(figures | _sizes(experiment), path)
+    return figures["test_acc"]
+
+
+def _train(config: Config, folder: Path) -> dict[str, Any]:
+    torch.set_float32_matmul_precision(config["matmul_precision"])
+    pl.seed_everything(config["seed"], workers=True, verbose=False)
+    experiment = build(config)
+    log.info("%s on %s\n%s", config["choices"]["model_name"], config["choices"]["dataset"], experiment.report)
+    clock = Clock()
+    checkpoints = _checkpoints(config, folder)
+    logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
+    trainer = pl.Trainer(
+        **_trainer_options(config),
+        max_epochs=config["max_epochs"],
+        gradient_clip_val=config["gradient_clip_val"] or None,
+        logger=logger,
+        callbacks=[clock, checkpoints, ConfigInCheckpoint(config), *_callbacks(config, experiment)],
+        num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
+        log_every_n_steps=10,
+    )
+    began = time.perf_counter()
+    trainer.fit(experiment.task, datamodule=experiment.data)
+    seconds = time.perf_counter() - began
+    figures = _figures(trainer.callback_metrics)
+    epochs, tested = trainer.current_epoch, _load_best(experiment, checkpoints)
+    figures |= _figures(_tested(trainer, experiment)) | _sizes(experiment) | _speed(clock, seconds)
+    figures |= {"epochs": epochs, "tested": tested, "device": _device(trainer)}
+    logger.log_hyperparams(flat(config), {key: value for key, value in figures.items() if isinstance(value, float)})
+    logger.finalize("success")
+    save_weights(folder / "model.safetensors", experiment, config, figures)
+    return figures | {"status": "finished"}
+
+
+def _debug(config: Config) -> Config:
+    """Make it one batch of at most 16 images of each split, and one epoch."""
+    return config | {"max_epochs": 1, "batch_size": min(config["batch_size"], DEBUG_IMAGES)}
+
+
+def _trainer_options(config: Config) -> dict[str, Any]:
+    options = {key: value for key, value in config["trainer"].items() if key != "debug"}
+    if not config["val_fraction"] > 0:
+        options["limit_val_batches"] = 0
+    if config["trainer"].get("debug"):
+        options = {"limit_train_batches": 1, "limit_val_batches": 1, "limit_test_batches": 1} | options
+    bar = Console().is_terminal
+    return options | {
+        "precision": config["precision"],
+        "enable_progress_bar": bar,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,  # The loaders share the images out among processes themselves.
+    }
+
+
+def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
+    callbacks: list[Callback] = [LearningRateMonitor("step"), EpochLines()]
+    if Console().is_terminal:
+        callbacks.append(RichProgressBar())
+    if config["early_stopping"]:
+        if not config["val_fraction"] > 0:
+            raise UserError(
+                f"early_stopping={config['early_stopping']}: needs a validation split; add val_fraction=0.1"
+            )
+        callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
+    if isinstance(experiment.task.net, Staged):
+        callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
+    return callbacks
+
+
+def _checkpoints(config: Config, folder: Path) -> ModelCheckpoint:
+    """Keep the last epoch and, with a validation split, the best."""
+    options: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
+    if config["val_fraction"] > 0:
+        return ModelCheckpoint(filename="best", monitor="val_acc", mode="max", save_last=True, **options)
+    return ModelCheckpoint(filename="last", **options)
+
+
+def _load_best(experiment: Experiment, checkpoints: ModelCheckpoint) -> str:
+    """Load the best weights by validation where there are any; say which ones are tested."""
+    if checkpoints.monitor is None or not checkpoints.best_model_path:
+        return "last"
+    path = Path(checkpoints.best_model_path)
+    load_state(experiment.task, read_checkpoint(path)["state_dict"], path)
+    return "best"
+
+
+def _tested(trainer: pl.Trainer, experiment: Experiment) -> dict[str, Any]:
+    (results,) = trainer.test(experiment.task, datamodule=experiment.data, verbose=False)
+    return dict(results)
+
+
+def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Take the figures of each split out of Lightning's metrics, under one name each."""
+    names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
+    figures = {key.removesuffix("_epoch"): float(value) for key, value in metrics.items() if not key.endswith("_step")}
+    return {key: value for key, value in figures.items() if key in names}
+
+
+def _sizes(experiment: Experiment) -> dict[str, int]:
+    return {
+        "parameters": experiment.report.parameters_after,
+        "parameters_reduced": experiment.report.parameters_reduced,
+        "macs": experiment.macs,
+    }
+
+
+def _speed(clock: Clock, seconds: float) -> dict[str, float]:
+    training = sum(clock.epochs)
+    per_epoch = sorted(clock.epochs)[len(clock.epochs) // 2]
+    return {"seconds": seconds, "seconds_per_epoch": per_epoch, "images_per_second": clock.images / training}
+
+
+def _device(trainer: pl.Trainer) -> str:
+    device = trainer.strategy.root_device
+    return (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu ({platform.processor() or platform.machine()})"
+    )
+
+
+def _circumstances(config: Config) -> dict[str, Any]:
+    """Say what made the figures: command, time, versions, threads."""
+    packages = ("high-order-nets", "torch", "torchvision", "pytorch-lightning")
+    return {
+        "command": config["command"],
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": config["seed"],
+        "choices": config["choices"],
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what third parties say about this program's own choices, by message."""
+    level = logging.getLogger("pytorch_lightning").level
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _THIRD_PARTY_NOISE:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        logging.getLogger("pytorch_lightning").setLevel(level)

@@ -1,0 +1,75 @@
+"""Resolves a `_target_` to a class or function, only inside an allow-list of packages.
+
+The name is refused before anything is imported; what was imported must then lie in the package that its name promises.
+Hydra's own block-list is no such boundary.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from types import FunctionType
+from typing import Any, get_type_hints
+
+from ..errors import UserError
+from .rules import show
+
+# What each part of the config may name. A new library of optimizers or models is one more prefix here.
+PREFIXES: dict[str, tuple[str, ...]] = {
+    "layer_type": ("high_order_nets.basis.",),
+    "model_name": ("torchvision.models.", "high_order_nets.models."),
+    "optimizer": ("torch.optim.", "lion_pytorch.", "pytorch_optimizer.", "high_order_nets."),
+}
+# What Hydra itself may instantiate: its own launchers, sweepers and callbacks, and installed plugins'.
+HYDRA_PREFIXES = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.")
+
+
+def check(target: Any, kind: str) -> None:
+    """Refuse a target whose name lies outside the packages that a `kind` may come from; import nothing."""
+    prefixes = PREFIXES.get(kind, ())
+    if not is_allowed(target, prefixes):
+        allowed = " or ".join(prefix + "…" for prefix in prefixes) or "nowhere but in the groups of conf/"
+        raise UserError(f"{kind}._target_={show(target)}: foreign _target_; allowed: {allowed}")
+
+
+def is_allowed(target: Any, prefixes: tuple[str, ...]) -> bool:
+    """Return whether the target is a plain dotted name that starts with one of the prefixes."""
+    if not isinstance(target, str) or not target.startswith(prefixes):
+        return False
+    return all(part.isidentifier() and not part.startswith("__") for part in target.split("."))
+
+
+def resolve(target: str, kind: str) -> Callable[..., Any]:
+    """Return the class or function that `target` names: a basis, a builder of a network or an optimizer."""
+    check(target, kind)
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{kind}._target_={target}: cannot be imported: {error}") from error
+    root = target.partition(".")[0]
+    defined = str(getattr(found, "__module__", "")).partition(".")[0]
+    if not isinstance(found, type | FunctionType) or defined != root or not _KINDS[kind](found):
+        raise UserError(f"{kind}._target_={target}: not {_WORDS[kind]} of {root}")
+    return found
+
+
+def _is_basis(found: Any) -> bool:
+    from ..basis import Basis  # noqa: PLC0415 - torch only when needed
+
+    return isinstance(found, type) and issubclass(found, Basis)
+
+
+def _is_optimizer(found: Any) -> bool:
+    from torch.optim import Optimizer  # noqa: PLC0415 - torch only when needed
+
+    return isinstance(found, type) and issubclass(found, Optimizer)
+
+
+def _is_model(found: Any) -> bool:
+    from torch.nn import Module  # noqa: PLC0415 - torch only when needed
+
+    made = found if isinstance(found, type) else get_type_hints(found).get("return")
+    return isinstance(made, type) and issubclass(made, Module)
+
+
+_KINDS = {"layer_type": _is_basis, "model_name": _is_model, "optimizer": _is_optimizer}
+_WORDS = {"layer_type": "a basis", "model_name": "a builder of a network", "optimizer": "an optimizer"}

@@ -1,0 +1,82 @@
+"""Change the number of channels of a convolutional network."""
+
+import math
+from collections.abc import Callable
+
+from torch import nn
+from torchvision.models import ResNet
+
+from .errors import UserError
+
+
+def scalable(net: nn.Module) -> bool:
+    """Say whether every width of the network follows from one factor: ResNets, and classes that say so."""
+    return isinstance(net, ResNet) or getattr(net, "scalable_width", False)
+
+
+def scale_width(net: nn.Module, divisor: float) -> None:
+    """Divide all inner channels by the divisor, rounding down, in place; fresh weights.
+
+    Image channels and classes stay. A width stays divisible by the network's convolution groups: it is
+    rounded down to a multiple of them. Raises UserError where the network's widths do not follow one factor.
+    """
+    if not scalable(net):
+        raise UserError(
+            f"rescale_planes={divisor:g}: {type(net).__name__} has no common width; ResNets and simple have one"
+        )
+    convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    unit = math.lcm(*(conv.groups for conv in convs))
+
+    def scaled(width: int) -> int:
+        # The small term keeps 64 / (1 / 1.5) at 96, whatever the division rounds to.
+        return max(unit, int(width / divisor + 1e-6) // unit * unit)
+
+    for parent in list(net.modules()):
+        for name, child in parent.named_children():
+            new = _resized(child, scaled, child is convs[0])
+            if new is not None:
+                setattr(parent, name, new)
+
+
+def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool) -> nn.Module | None:
+    if isinstance(module, nn.Conv2d):
+        inputs = module.in_channels if is_first else scaled(module.in_channels)
+        return conv_like(module, inputs, scaled(module.out_channels))
+    if isinstance(module, nn.BatchNorm2d):
+        return nn.BatchNorm2d(scaled(module.num_features), module.eps, module.momentum, device=module.weight.device)
+    if isinstance(module, nn.Linear):
+        return nn.Linear(scaled(module.in_features), module.out_features, module.bias is not None, module.weight.device)
+    return None
+
+
+def conv_like(conv: nn.Conv2d, in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Make the convolution with other channel counts, He-initialised as torchvision's ResNets are."""
+    new = nn.Conv2d(
+        in_channels,
+        out_channels,
+        conv.kernel_size,  # type: ignore[arg-type]
+        conv.stride,  # type: ignore[arg-type]
+        conv.padding,  # type: ignore[arg-type]
+        conv.dilation,  # type: ignore[arg-type]
+        conv.groups,
+        conv.bias is not None,
+        conv.padding_mode,
+        device=conv.weight.device,
+        dtype=conv.weight.dtype,
+    )
+    nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    return new
+
+
+def width_matching(parameters: Callable[[float], int], target: int) -> float:
+    """Find the divisor whose network has the parameter count nearest to the target, by bisection of a falling count."""
+    low, high = math.log(0.02), math.log(50.0)
+    best = 1.0
+    for _ in range(24):
+        middle = (low + high) / 2
+        divisor = math.exp(middle)
+        count = parameters(divisor)
+        if abs(count - target) < abs(parameters(best) - target):
+            best = divisor
+        low, high = (middle, high) if count > target else (low, middle)
+    return best
