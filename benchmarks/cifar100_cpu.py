@@ -23,13 +23,12 @@ WIDE = "layer_type=standard width=0.35"
 
 ROWS: dict[str, tuple[str, int]] = {
     "relu": (f"{SHORT} layer_type=standard", 3),
-    "poly3-spectral": (f"{SHORT} {POLY} parameters=spectral", 3),
     "poly3": (f"{SHORT} {POLY}", 3),
+    "poly3-nodal": (f"{SHORT} {POLY} parameters=nodal", 1),
     "relu-wide": (f"{SHORT} {WIDE}", 3),
     "crelu": (f"{SHORT} layer_type=crelu", 3),
-    "poly3-spectral-match": (f"{SHORT} {POLY} parameters=spectral rescale_planes=match", 3),
     "poly3-match": (f"{SHORT} {POLY} rescale_planes=match", 3),
-    "poly3-match_reduced": (f"{SHORT} {POLY} rescale_planes=match_reduced", 3),
+    "poly3-nodal-match": (f"{SHORT} {POLY} parameters=nodal rescale_planes=match", 1),
     "poly3-linear": (f"{SHORT} {POLY} domain=linear", 1),
     "poly3-clamp": (f"{SHORT} {POLY} domain=clamp", 1),
     "poly3-mirror": (f"{SHORT} {POLY} domain=mirror", 1),
@@ -52,7 +51,7 @@ ROWS: dict[str, tuple[str, int]] = {
     "continuous": (f"{SHORT} layer_type=continuous2d n=2 segments=2", 1),
     "discontinuous": (f"{SHORT} layer_type=discontinuous2d n=2 segments=2", 1),
     "long-relu-wide": (f"{LONG} {WIDE}", 2),
-    "long-poly3-spectral": (f"{LONG} {POLY} parameters=spectral", 2),
+    "long-poly3": (f"{LONG} {POLY}", 2),
     "long-crelu": (f"{LONG} layer_type=crelu", 2),
 }
 

@@ -14,7 +14,7 @@ from .report import Kept, Report, Swap, count_parameters, count_reduced_paramete
 from .swaps import ACTIVATIONS, is_gate, kept_reason, make_activation, make_norm, uses_functional_activation
 from .widths import scalable, scale_width, width_matching
 
-DEFAULTS = {"scale": 4.0, "domain": "tanh"}
+DEFAULTS = {"scale": 4.0, "domain": "tanh", "parameters": "spectral"}
 """The synapse options that win in training (results/cifar100_cpu.md); the layers themselves default to the seed's."""
 
 CONVOLUTIONS = {nn.Conv1d: HighOrderConv1d, nn.Conv2d: HighOrderConv2d, nn.Conv3d: HighOrderConv3d}

@@ -71,12 +71,10 @@ def conv_like(conv: nn.Conv2d, in_channels: int, out_channels: int) -> nn.Conv2d
 def width_matching(parameters: Callable[[float], int], target: int) -> float:
     """Find the divisor whose network has the parameter count nearest to the target, by bisection of a falling count."""
     low, high = math.log(0.02), math.log(50.0)
-    best = 1.0
-    for _ in range(24):
+    misses: dict[float, int] = {}
+    for _ in range(20):
         middle = (low + high) / 2
-        divisor = math.exp(middle)
-        count = parameters(divisor)
-        if abs(count - target) < abs(parameters(best) - target):
-            best = divisor
+        count = parameters(math.exp(middle))
+        misses[math.exp(middle)] = abs(count - target)
         low, high = (middle, high) if count > target else (low, middle)
-    return best
+    return min(misses, key=misses.__getitem__)

@@ -42,6 +42,14 @@ class Staged(nn.Module):
         self.read_outs = nn.ModuleList(nn.Linear(width, head.out_features) for width in widths)  # type: ignore[arg-type]
         self.train()
 
+    def get_extra_state(self) -> Tensor:
+        """Keep the current stage with the weights."""
+        return torch.tensor(self.current)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on with the stage that was saved."""
+        self.select(int(state))
+
     @property
     def count(self) -> int:
         """The number of stages."""

@@ -32,7 +32,7 @@ def image_classifier(
     """
     try:
         net = build(num_classes=classes, **_keywords(build.__name__, image_size))
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:
         raise UserError(
             f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}"
         ) from error

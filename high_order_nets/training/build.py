@@ -90,6 +90,7 @@ def _staged(net: nn.Module, config: Config, data: ImageDataModule) -> Staged:
     if config["choices"]["trainer"] == "ddp":
         raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
     staged = Staged(net, torch.zeros(2, data.channels, data.image_size, data.image_size))
+    staged.select(0)
     return staged
 
 

@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules from the config."""
 
+import math
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
+from ..errors import UserError
 from .targets import resolve
 
 Config = dict[str, Any]
@@ -44,28 +46,45 @@ def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]
 
 def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:
     """Build Lightning's entry for the schedule; None for a constant rate without warm-up."""
-    node, epochs = config["scheduler"], config["max_epochs"]
-    warmup = round(steps * min(1.0, config["warmup_epochs"] / epochs))
+    node = config["scheduler"]
+    warmup = round(steps * min(1.0, config["warmup_epochs"] / config["max_epochs"]))
     if node["name"] == "plateau":
+        if warmup:
+            raise UserError("warmup_epochs: scheduler=plateau has no warm-up; take cosine, multistep or none")
         return _plateau(node, optimizer, "val_loss" if config["val_fraction"] > 0 else "train_loss_epoch")
-    main = _main_schedule(node, optimizer, max(1, steps - warmup))
-    if warmup:
-        ramp = schedules.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup)
-        main = ramp if main is None else schedules.SequentialLR(optimizer, [ramp, main], milestones=[warmup])
-    return None if main is None else {"scheduler": main, "interval": "step"}
+    if node["name"] == "none" and not warmup:
+        return None
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return relative_rate(node, (step - warmup) / max(1, steps - warmup))
+
+    return {"scheduler": schedules.LambdaLR(optimizer, factor), "interval": "step"}
 
 
-def _main_schedule(node: Config, optimizer: Optimizer, steps: int) -> schedules.LRScheduler | None:
+def relative_rate(node: Config, done: float) -> float:
+    """Give the learning rate as a part of its peak, `done` being the part of the steps that is done.
+
+    One function of the step for every schedule: torch's own cannot be joined for a few steps (OneCycleLR
+    divides by zero) and need as much state.
+    """
+    done = min(done, 1.0)
     if node["name"] == "cosine":
-        return schedules.CosineAnnealingLR(optimizer, T_max=steps)
-    if node["name"] == "one_cycle":
-        rate = optimizer.param_groups[0]["lr"]
-        # One step more: Lightning also steps the schedule after the last batch.
-        return schedules.OneCycleLR(optimizer, rate, steps + 1, pct_start=node["pct_start"], cycle_momentum=False)
+        return _fall(done)
+    if node["name"] == "one_cycle":  # Smith & Topin, arXiv:1708.07120, with torch's start at 1/25 of the peak
+        rise = node["pct_start"]
+        if done < rise:
+            return 1 - (1 - 1 / 25) * _fall(done / rise)
+        return _fall((done - rise) / (1 - rise)) if rise < 1 else 1.0
     if node["name"] == "multistep":
-        milestones = [round(part * steps) for part in node["milestones"]]
-        return schedules.MultiStepLR(optimizer, milestones, gamma=node["gamma"])
-    return None
+        return node["gamma"] ** sum(done >= milestone for milestone in node["milestones"])
+    return 1.0
+
+
+def _fall(part: float) -> float:
+    """Half a cosine from 1 to 0."""
+    return (1 + math.cos(math.pi * part)) / 2
 
 
 def _plateau(node: Config, optimizer: Optimizer, monitor: str) -> dict[str, Any]:

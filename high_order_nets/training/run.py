@@ -23,6 +23,7 @@ from ..models.stages import Staged
 from .build import Config, Experiment, build
 from .callbacks import Clock, EpochLines, StageByStage
 from .checkpoints import ConfigInCheckpoint, load_state, read_checkpoint, save_weights
+from .config import project_root
 from .reports import flat, show_summary, write_json, write_yaml
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def train(config: Config, folder: Path) -> float:
 def test(path: Path) -> float:
     """Repeat the test from a checkpoint alone; return the test accuracy."""
     checkpoint = read_checkpoint(path)
-    config = checkpoint["config"]
+    config = _located(checkpoint["config"])
     with _quiet():
         pl.seed_everything(config["seed"], workers=True, verbose=False)
         experiment = build(config)
@@ -83,6 +84,15 @@ def test(path: Path) -> float:
         figures = _figures(_tested(trainer, experiment))
     show_summary(figures | _sizes(experiment), path)
     return figures["test_acc"]
+
+
+def _located(config: Config) -> Config:
+    """Point the config of a checkpoint from another machine or folder to the data of this one."""
+    dataset = config["dataset"]
+    if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():
+        return config
+    root = os.environ.get("HIGH_ORDER_NETS_DATA", str(project_root() / "data"))
+    return config | {"dataset": dataset | {"root": root}}
 
 
 def _train(config: Config, folder: Path) -> dict[str, Any]:
