@@ -32,7 +32,8 @@ class Staged(nn.Module):
         super().__init__()
         self.net = net
         stages, head = split(net)
-        self._stages, self._head = stages, head  # Lists are no submodules: the parameters are the net's.
+        # In containers that register nothing: the parameters are the net's.
+        self._stages, self._heads = stages, (head,)
         self.current = len(stages) - 1
         with torch.no_grad():
             widths, x = [], example
@@ -78,4 +79,4 @@ class Staged(nn.Module):
         return self._read_out()(x.flatten(2).mean(2))
 
     def _read_out(self) -> nn.Module:
-        return self._head if self.current == self.count - 1 else self.read_outs[self.current]
+        return self._heads[0] if self.current == self.count - 1 else self.read_outs[self.current]

@@ -76,7 +76,8 @@ def test_width_of_another_family_is_refused() -> None:
 
 @pytest.mark.parametrize("build", [resnet10_small, Simple])
 def test_stages_are_the_network(build) -> None:
-    net = image_classifier(build, channels=3, classes=5, image_size=16).eval()
+    net = image_classifier(build, channels=3, classes=5, image_size=16)
+    net.eval()
     x = torch.randn(2, 3, 16, 16)
     staged = Staged(net, x).eval()
     torch.testing.assert_close(staged(x), net(x))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from safetensors import safe_open
 
 from high_order_nets.errors import Diverged, UserError
@@ -172,8 +173,6 @@ def test_early_stopping_stops(trained) -> None:
 
 
 def test_no_data_names_the_way_out(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torchvision
-
     def offline(*args, **kwargs):
         raise OSError("no network")
 
