@@ -1,69 +1,85 @@
 """Run and tabulate the CIFAR-100 comparison on a CPU: results/cifar100_cpu.md.
 
     python benchmarks/cifar100_cpu.py run [PATTERN …]      the rows whose name matches, those not run yet, one by one
-    python benchmarks/cifar100_cpu.py table                results/cifar100_cpu.md from what has been run
+    python benchmarks/cifar100_cpu.py table                the tables of what has been run, as Markdown
 
-A row is a set of overrides and its seeds; a run lands in outputs/cifar100_cpu/ROW-sSEED, on one thread. Several
+A row is a label and a set of overrides; a run lands in outputs/cifar100_cpu/ROW-sSEED, on one thread. Several
 `run` may work side by side: each takes a run by making its folder.
 """
 
+import json
 import os
+import statistics
 import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUTS = Path(os.environ.get("CIFAR100_CPU_OUTPUTS", ROOT / "outputs" / "cifar100_cpu"))
 SHORT, LONG = "experiment=cifar100_cpu", "experiment=cifar100_cpu_long"
 POLY = "layer_type=polynomial2d n=3"
 LION = "optimizer=lion learning_rate=1e-3 weight_decay=0.1"
-SEED = "norm=max_abs init=constant_random optimizer=lion learning_rate=1e-4 weight_decay=0"
+SEED = "norm=max_abs parameters=nodal init=constant_random optimizer=lion learning_rate=1e-4 weight_decay=0"
 WIDE = "layer_type=standard width=0.35"
 
-ROWS: dict[str, tuple[str, int]] = {
-    "relu": (f"{SHORT} layer_type=standard", 3),
-    "poly3": (f"{SHORT} {POLY}", 3),
-    "poly3-nodal": (f"{SHORT} {POLY} parameters=nodal", 1),
-    "relu-wide": (f"{SHORT} {WIDE}", 3),
-    "crelu": (f"{SHORT} layer_type=crelu", 3),
-    "poly3-match": (f"{SHORT} {POLY} rescale_planes=match", 3),
-    "poly3-nodal-match": (f"{SHORT} {POLY} parameters=nodal rescale_planes=match", 1),
-    "poly3-linear": (f"{SHORT} {POLY} domain=linear", 1),
-    "poly3-clamp": (f"{SHORT} {POLY} domain=clamp", 1),
-    "poly3-mirror": (f"{SHORT} {POLY} domain=mirror", 1),
-    "poly3-extrapolate": (f"{SHORT} {POLY} domain=extrapolate", 1),
-    "poly3-max_abs": (f"{SHORT} {POLY} norm=max_abs", 1),
-    "poly3-constant_random": (f"{SHORT} {POLY} init=constant_random", 1),
-    "poly3-variance_preserving": (f"{SHORT} {POLY} init=variance_preserving", 1),
-    "poly3-lion": (f"{SHORT} {POLY} {LION}", 1),
-    "poly3-adam": (f"{SHORT} {POLY} optimizer=adam learning_rate=2e-3 weight_decay=0", 1),
-    "poly3-seed": (
-        f"{SHORT} {POLY} {SEED}",
-        1,
-    ),
-    "relu-lion": (f"{SHORT} layer_type=standard {LION}", 1),
-    "tanh": (f"{SHORT} layer_type=standard activation=tanh", 1),
-    "no-activation": (f"{SHORT} layer_type=standard activation=none", 1),
-    "poly2": (f"{SHORT} layer_type=polynomial2d n=2", 1),
-    "fourier3": (f"{SHORT} layer_type=fourier2d n=3", 1),
-    "poly5": (f"{SHORT} layer_type=polynomial2d n=5", 1),
-    "continuous": (f"{SHORT} layer_type=continuous2d n=2 segments=2", 1),
-    "discontinuous": (f"{SHORT} layer_type=discontinuous2d n=2 segments=2", 1),
-    "long-relu-wide": (f"{LONG} {WIDE}", 2),
-    "long-poly3": (f"{LONG} {POLY}", 2),
-    "long-crelu": (f"{LONG} layer_type=crelu", 2),
+CONTROLS = {
+    "relu": ("standard, ReLU", f"{SHORT} layer_type=standard"),
+    "relu-wide": ("standard, ReLU, width × 1.4", f"{SHORT} {WIDE}"),
+    "crelu": ("standard, CReLU", f"{SHORT} layer_type=crelu"),
+    "tanh": ("standard, tanh", f"{SHORT} layer_type=standard activation=tanh"),
+    "no-activation": ("standard, no activation", f"{SHORT} layer_type=standard activation=none"),
+    "relu-lion": ("standard, ReLU, Lion", f"{SHORT} layer_type=standard {LION}"),
 }
+HIGH_ORDER = {
+    "poly3": ("**polynomial n=3**", f"{SHORT} {POLY}"),
+    "poly3-match": ("**polynomial n=3, width matched**", f"{SHORT} {POLY} rescale_planes=match"),
+    "poly3-nodal": ("polynomial n=3, nodal parameters", f"{SHORT} {POLY} parameters=nodal"),
+    "poly2": ("polynomial n=2", f"{SHORT} layer_type=polynomial2d n=2"),
+    "poly5": ("polynomial n=5", f"{SHORT} layer_type=polynomial2d n=5"),
+    "fourier3": ("Fourier n=3", f"{SHORT} layer_type=fourier2d n=3"),
+    "continuous": ("continuous n=2, 2 segments", f"{SHORT} layer_type=continuous2d n=2 segments=2"),
+    "discontinuous": ("discontinuous n=2, 2 segments", f"{SHORT} layer_type=discontinuous2d n=2 segments=2"),
+}
+CHOICES = {
+    "poly3-linear": ("domain linear", f"{SHORT} {POLY} domain=linear"),
+    "poly3-clamp": ("domain clamp", f"{SHORT} {POLY} domain=clamp"),
+    "poly3-mirror": ("domain mirror", f"{SHORT} {POLY} domain=mirror"),
+    "poly3-extrapolate": ("domain extrapolate", f"{SHORT} {POLY} domain=extrapolate"),
+    "poly3-variance_preserving": (
+        "init variance_preserving (independent, as Kaiming's)",
+        f"{SHORT} {POLY} init=variance_preserving",
+    ),
+    "poly3-constant_random": ("init constant_random", f"{SHORT} {POLY} parameters=nodal init=constant_random"),
+    "poly3-max_abs": ("norm max_abs", f"{SHORT} {POLY} norm=max_abs"),
+    "poly3-lion": ("Lion", f"{SHORT} {POLY} {LION}"),
+    "poly3-adam": ("Adam", f"{SHORT} {POLY} optimizer=adam learning_rate=2e-3 weight_decay=0"),
+    "poly3-seed": ("the seed's choice: max_abs, constant_random, Lion", f"{SHORT} {POLY} {SEED}"),
+}
+LONG_ROWS = {
+    "long-relu-wide": ("standard, ReLU, width × 1.4", f"{LONG} {WIDE}"),
+    "long-crelu": ("standard, CReLU", f"{LONG} layer_type=crelu"),
+    "long-poly3": ("**polynomial n=3**", f"{LONG} {POLY}"),
+}
+TABLES = {
+    "Controls, short form": CONTROLS,
+    "High order, short form": HIGH_ORDER,
+    "One choice changed of polynomial n=3, short form": CHOICES,
+    "Long form": LONG_ROWS,
+}
+ROWS = {name: row for table in TABLES.values() for name, row in table.items()}
+SEEDS = dict.fromkeys(("relu", "relu-wide", "crelu", "poly3", "poly3-match"), 3) | dict.fromkeys(LONG_ROWS, 2)
+"""How many seeds a row gets; one where nothing is said."""
 
 
 def run(patterns: list[str]) -> None:
-    """Run what matches and is not there, the seeds of all rows in turn."""
+    """Run what matches and is not there, the first seed of all rows before the second of any."""
     chosen = [name for name in ROWS if any(fnmatch(name, pattern) for pattern in patterns or ["*"])]
     for seed in range(1, 4):
         for name in chosen:
-            overrides, seeds = ROWS[name]
-            if seed <= seeds:
-                run_one(name, overrides, seed)
+            if seed <= SEEDS.get(name, 1):
+                run_one(name, ROWS[name][1], seed)
 
 
 def run_one(name: str, overrides: str, seed: int) -> None:
@@ -87,8 +103,65 @@ def run_one(name: str, overrides: str, seed: int) -> None:
         subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
 
 
+def metrics_of(name: str) -> list[dict[str, Any]]:
+    """Read the finished runs of a row, and those that diverged."""
+    files = sorted(OUTPUTS.glob(f"{name}-s[0-9]*/metrics.json"))
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return [run for run in runs if run["status"] in ("finished", "diverged")]
+
+
+def table_row(name: str, label: str, overrides: str) -> str:
+    """Format one row: mean ± standard deviation (n) in percent, sizes, seconds."""
+    runs = metrics_of(name)
+    short = overrides.removeprefix(LONG).removeprefix(SHORT).strip()
+    if not runs:
+        return f"| {label} | `{short}` | not run | | | | |"
+    if any(run["status"] == "diverged" for run in runs):
+        return f"| {label} | `{short}` | diverged | | | | |"
+    first, seconds = runs[0], statistics.median(run["seconds_per_epoch"] for run in runs)
+    figures = f"{spread(runs, 'test_acc')} | {spread(runs, 'train_acc')}"
+    return (
+        f"| {label} | `{short}` | {figures} | {first['parameters'] / 1e6:.3f} M | "
+        f"{first['macs'] / 1e6:.2f} M | {seconds:.0f} |"
+    )
+
+
+def spread(runs: list[dict[str, Any]], key: str) -> str:
+    """Format mean ± standard deviation (n), in percent."""
+    values = [100 * run[key] for run in runs]
+    if len(values) == 1:
+        return f"{values[0]:.1f} (1)"
+    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} ({len(values)})"
+
+
+def tables() -> str:
+    """Make the tables and what made them, as Markdown."""
+    head = "| network | overrides | test, % | train, % | parameters | multiply-adds | s/epoch |\n" + "|---" * 7 + "|"
+    parts = []
+    for title, rows in TABLES.items():
+        lines = [table_row(name, *row) for name, row in rows.items()]
+        preset = LONG if rows is LONG_ROWS else SHORT
+        parts.append("\n".join([f"## {title}", "", f"`high-order-nets train {preset} …`", "", head, *lines]))
+    return "\n\n".join([*parts, circumstances()])
+
+
+def circumstances() -> str:
+    """Say on what the figures were measured."""
+    runs = [run for name in ROWS for run in metrics_of(name)]
+    cpu = next(
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in runs[0]["versions"].items())
+    dates = sorted(run["date"][:10] for run in runs)
+    return f"Measured {dates[0]} to {dates[-1]} on {cpu}, {runs[0]['cpus']} cores, one thread a run; {versions}."
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         run(sys.argv[2:])
+    elif sys.argv[1:] == ["table"]:
+        print(tables())
     else:
         sys.exit(__doc__)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from high_order_nets.data.augment import Augment
-from high_order_nets.data.images import ImageData
-from high_order_nets.data.module import ImageDataModule, ImageSettings
-from high_order_nets.data.prepared import load_images
+from .augment import Augment
+from .images import ImageData
+from .module import ImageDataModule, ImageSettings
+from .prepared import load_images
 
 __all__ = ["Augment", "ImageData", "ImageDataModule", "ImageSettings", "image_data_module", "load_images"]
 

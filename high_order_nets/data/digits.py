@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from high_order_nets.data.images import ImageData
+from .images import ImageData
 
 TEST_FRACTION = 0.2
 

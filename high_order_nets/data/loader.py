@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from high_order_nets.errors import UserError
+from ..errors import UserError
 
 WORD = 2**64 - 1
 

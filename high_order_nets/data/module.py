@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from high_order_nets.data.augment import Augment
-from high_order_nets.data.images import ImageData
-from high_order_nets.data.loader import EpochBatches, make_loader
-from high_order_nets.data.normalise import Normalisation
-from high_order_nets.data.split import split_indices
-from high_order_nets.errors import UserError
+from ..errors import UserError
+from .augment import Augment
+from .images import ImageData
+from .loader import EpochBatches, make_loader
+from .normalise import Normalisation
+from .split import split_indices
 
 NORMALIZE = ("interval", "standard")
 

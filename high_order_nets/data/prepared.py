@@ -10,10 +10,10 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from high_order_nets.data.digits import load_digits
-from high_order_nets.data.images import ImageData
-from high_order_nets.data.sources import SOURCES, find_source
-from high_order_nets.errors import UserError
+from ..errors import UserError
+from .digits import load_digits
+from .images import ImageData
+from .sources import SOURCES, find_source
 
 log = logging.getLogger(__name__)
 
@@ -21,18 +21,18 @@ KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 def load_images(name: str, root: Path) -> ImageData:
-    """Open the data set `name`: digits, mnist, cifar10 or cifar100.
+    """Open the data set `name`: digits, mnist, cifar10, cifar100, or any that has a prepared file.
 
     ROOT/<name>.safetensors is mapped where it exists. Else it is made: from torchvision's files under `root`, or from a
     download. `digits` needs no root. Raises UserError for a bad file, a wrong checksum, or neither data nor network.
     """
     if name == "digits":
         return load_digits()
-    if name not in SOURCES:
-        raise UserError(f"dataset {name!r} is unknown: choose digits, {', '.join(SOURCES)}")
     root = root.expanduser().absolute()
     path = root / f"{name}.safetensors"
     if not path.exists():
+        if name not in SOURCES:
+            raise UserError(f"dataset {name!r}: no file {path}; those that are fetched are {', '.join(SOURCES)}")
         try:
             _prepare_once(name, root, path)
         except OSError as error:

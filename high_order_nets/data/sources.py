@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from high_order_nets.data.images import ImageData
-from high_order_nets.errors import UserError
+from ..errors import UserError
+from .images import ImageData
 
 TIMEOUT = 30.0  # seconds without an answer after which a download fails
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from high_order_nets.errors import UserError
+from ..errors import UserError
 
 SUBSETS = ("random", "first")
 

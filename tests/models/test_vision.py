@@ -1,5 +1,7 @@
 """Networks fitted to a data set."""
 
+from typing import Any
+
 import pytest
 import torch
 import torchvision
@@ -76,7 +78,7 @@ def test_width_of_another_family_is_refused() -> None:
 
 @pytest.mark.parametrize("build", [resnet10_small, Simple])
 def test_stages_are_the_network(build) -> None:
-    net = image_classifier(build, channels=3, classes=5, image_size=16)
+    net: Any = image_classifier(build, channels=3, classes=5, image_size=16)
     net.eval()
     x = torch.randn(2, 3, 16, 16)
     staged = Staged(net, x).eval()
@@ -85,7 +87,7 @@ def test_stages_are_the_network(build) -> None:
 
 
 def test_only_the_current_stage_learns() -> None:
-    net = image_classifier(resnet10_small, channels=3, classes=5, image_size=16)
+    net: Any = image_classifier(resnet10_small, channels=3, classes=5, image_size=16)
     staged = Staged(net, torch.zeros(2, 3, 16, 16))
     staged.select(1)
     statistics = net.bn1.running_mean.clone()
