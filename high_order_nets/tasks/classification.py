@@ -96,7 +96,7 @@ class Classification(pl.LightningModule):
         accuracies = self.accuracies[f"{split}_"]
         accuracies.update(logits.detach(), labels)  # type: ignore[operator]
         training = split == "train"
-        shared = {"batch_size": len(labels), "on_epoch": True, "sync_dist": not training}
+        shared = {"batch_size": len(labels), "on_epoch": True, "sync_dist": True}
         self.log(f"{split}_loss", loss, on_step=training, prog_bar=training, **shared)
         self.log_dict(accuracies, on_step=False, prog_bar=True, batch_size=len(labels), on_epoch=True)  # type: ignore[arg-type]
         return loss

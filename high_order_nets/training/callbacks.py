@@ -1,10 +1,13 @@
 """What happens beside the training loop: clocks, stages, one line an epoch."""
 
 import logging
+import statistics
 import time
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichProgressBar
 from torch import Tensor
 
 from ..models.stages import Staged
@@ -13,12 +16,15 @@ log = logging.getLogger(__name__)
 
 
 class Clock(pl.Callback):
-    """Measure the seconds of each training epoch (validation left out) and count its images."""
+    """Log seconds_per_epoch (median, validation left out), images_per_second and epochs of the training so far.
+
+    As metrics, because they also come back from the processes that ddp spawns.
+    """
 
     def __init__(self) -> None:
-        self.epochs: list[float] = []
-        self.images = 0
-        self._start = 0.0
+        self._epochs: list[float] = []
+        self._images = 0
+        self._start = self._paused = self._validation = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the epoch's clock."""
@@ -33,7 +39,7 @@ class Clock(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Count the images."""
-        self.images += len(batch[1]) * trainer.world_size
+        self._images += len(batch[1]) * trainer.world_size
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock: validation runs inside the training epoch."""
@@ -44,8 +50,46 @@ class Clock(pl.Callback):
         self._paused += time.perf_counter() - self._validation
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note the epoch's seconds."""
-        self.epochs.append(time.perf_counter() - self._start - self._paused)
+        """Log the figures."""
+        self._epochs.append(time.perf_counter() - self._start - self._paused)
+        figures = {
+            "seconds_per_epoch": statistics.median(self._epochs),
+            "images_per_second": self._images / sum(self._epochs),
+            "epochs": float(trainer.current_epoch + 1),
+        }
+        pl_module.log_dict(figures, sync_dist=True)
+
+
+class Silence(pl.Callback):
+    """Silence what third parties say about this program's own choices, by message, in every process."""
+
+    MESSAGES = (
+        # The loaders slice memory: worker processes would only slow them down.
+        r".*does not have many workers which may be a bottleneck.*",
+        # One batch an epoch is what trainer=debug asks for.
+        r"The number of training batches .* is smaller than the logging interval.*",
+        # AdaHessian and Sophia differentiate the gradient; the graph goes with the gradients at the next step.
+        r"Using backward\(\) with create_graph=True will create a reference cycle.*",
+        # Lightning's own use of torch.
+        r".*isinstance\(treespec, LeafSpec\).* is deprecated.*",
+    )
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Set the filters."""
+        for message in self.MESSAGES:
+            warnings.filterwarnings("ignore", message)
+
+
+class Progress(RichProgressBar):
+    """Show the bar with the loss of the step and the accuracies, on one line."""
+
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """Pick what is shown."""
+        shown = {"train_loss_step": "loss", "train_acc": "train_acc", "val_acc": "val_acc"}
+        metrics = super().get_metrics(trainer, pl_module)
+        return {shown[name]: value for name, value in metrics.items() if name in shown}
 
 
 class StageByStage(pl.Callback):

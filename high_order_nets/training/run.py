@@ -1,5 +1,6 @@
 """One run: from a checked config to metrics, checkpoints and weights in a folder."""
 
+import json
 import logging
 import os
 import platform
@@ -14,14 +15,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
 from ..errors import Diverged, UserError
 from ..models.stages import Staged
 from .build import Config, Experiment, build
-from .callbacks import Clock, EpochLines, StageByStage
+from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
 from .checkpoints import ConfigInCheckpoint, load_state, read_checkpoint, save_weights
 from .config import project_root
 from .reports import flat, show_summary, write_json, write_yaml
@@ -31,17 +32,6 @@ log = logging.getLogger(__name__)
 DEBUG_IMAGES = 16
 """Images a batch under trainer=debug."""
 
-_THIRD_PARTY_NOISE = (
-    # The loaders slice memory: worker processes would only slow them down.
-    r".*does not have many workers which may be a bottleneck.*",
-    # One batch an epoch is what trainer=debug asks for.
-    r"The number of training batches .* is smaller than the logging interval.*",
-    # AdaHessian and Sophia differentiate the gradient; the graph goes with the gradients at the next step.
-    r"Using backward\(\) with create_graph=True will create a reference cycle.*",
-    # Lightning's own use of torch.
-    r".*isinstance\(treespec, LeafSpec\).* is deprecated.*",
-)
-
 
 def train(config: Config, folder: Path) -> float:
     """Train, test and save everything under the folder; return the test accuracy.
@@ -50,7 +40,7 @@ def train(config: Config, folder: Path) -> float:
     cannot be done and Diverged for a non-finite loss; metrics.json then says `status: failed` or `diverged`.
     """
     config = _debug(config) if config["trainer"].get("debug") else config
-    if (folder / "metrics.json").exists():
+    if _holds_run(folder):
         raise UserError(f"run_dir={folder}: holds a run already; name another folder or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     write_yaml(folder / "config.yaml", config)
@@ -80,10 +70,19 @@ def test(path: Path) -> float:
         pl.seed_everything(config["seed"], workers=True, verbose=False)
         experiment = build(config)
         load_state(experiment.task, checkpoint["state_dict"], path)
-        trainer = pl.Trainer(**_trainer_options(config), logger=False, enable_checkpointing=False)
+        trainer = pl.Trainer(
+            **_trainer_options(config), logger=False, enable_checkpointing=False, callbacks=[Silence()]
+        )
         figures = _figures(_tested(trainer, experiment))
     show_summary(figures | _sizes(experiment), path)
     return figures["test_acc"]
+
+
+def _holds_run(folder: Path) -> bool:
+    """Say whether a new run would write over results; a run that failed before training has none."""
+    metrics = folder / "metrics.json"
+    finished = metrics.exists() and json.loads(metrics.read_text(encoding="utf-8")).get("status") == "finished"
+    return finished or any(folder.glob("checkpoints/*.ckpt"))
 
 
 def _located(config: Config) -> Config:
@@ -100,7 +99,6 @@ def _train(config: Config, folder: Path) -> dict[str, Any]:
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     experiment = build(config)
     log.info("%s on %s\n%s", config["choices"]["model_name"], config["choices"]["dataset"], experiment.report)
-    clock = Clock()
     checkpoints = _checkpoints(config, folder)
     logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
     trainer = pl.Trainer(
@@ -108,7 +106,7 @@ def _train(config: Config, folder: Path) -> dict[str, Any]:
         max_epochs=config["max_epochs"],
         gradient_clip_val=config["gradient_clip_val"] or None,
         logger=logger,
-        callbacks=[clock, checkpoints, ConfigInCheckpoint(config), *_callbacks(config, experiment)],
+        callbacks=[checkpoints, ConfigInCheckpoint(config), *_callbacks(config, experiment)],
         num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
         log_every_n_steps=10,
     )
@@ -116,9 +114,9 @@ def _train(config: Config, folder: Path) -> dict[str, Any]:
     trainer.fit(experiment.task, datamodule=experiment.data)
     seconds = time.perf_counter() - began
     figures = _figures(trainer.callback_metrics)
-    epochs, tested = trainer.current_epoch, _load_best(experiment, checkpoints)
-    figures |= _figures(_tested(trainer, experiment)) | _sizes(experiment) | _speed(clock, seconds)
-    figures |= {"epochs": epochs, "tested": tested, "device": _device(trainer)}
+    tested = _load_best(experiment, checkpoints)
+    figures |= _figures(_tested(trainer, experiment)) | _sizes(experiment)
+    figures |= {"seconds": seconds, "tested": tested, "device": _device(trainer)}
     logger.log_hyperparams(flat(config), {key: value for key, value in figures.items() if isinstance(value, float)})
     logger.finalize("success")
     save_weights(folder / "model.safetensors", experiment, config, figures)
@@ -146,9 +144,9 @@ def _trainer_options(config: Config) -> dict[str, Any]:
 
 
 def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
-    callbacks: list[Callback] = [LearningRateMonitor("step"), EpochLines()]
+    callbacks: list[Callback] = [Silence(), Clock(), LearningRateMonitor("step"), EpochLines()]
     if Console().is_terminal:
-        callbacks.append(RichProgressBar())
+        callbacks.append(Progress(leave=False))
     if config["early_stopping"]:
         if not config["val_fraction"] > 0:
             raise UserError(
@@ -183,10 +181,13 @@ def _tested(trainer: pl.Trainer, experiment: Experiment) -> dict[str, Any]:
 
 
 def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Take the figures of each split out of Lightning's metrics, under one name each."""
+    """Take the figures out of Lightning's metrics, under one name each."""
     names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
-    figures = {key.removesuffix("_epoch"): float(value) for key, value in metrics.items() if not key.endswith("_step")}
-    return {key: value for key, value in figures.items() if key in names}
+    names |= {"seconds_per_epoch", "images_per_second", "epochs"}
+    figures = {key: float(value) for key, value in metrics.items() if key in names}
+    if "train_loss_epoch" in metrics:  # train_loss itself is the last step's
+        figures["train_loss"] = float(metrics["train_loss_epoch"])
+    return figures
 
 
 def _sizes(experiment: Experiment) -> dict[str, int]:
@@ -197,19 +198,9 @@ def _sizes(experiment: Experiment) -> dict[str, int]:
     }
 
 
-def _speed(clock: Clock, seconds: float) -> dict[str, float]:
-    training = sum(clock.epochs)
-    per_epoch = sorted(clock.epochs)[len(clock.epochs) // 2]
-    return {"seconds": seconds, "seconds_per_epoch": per_epoch, "images_per_second": clock.images / training}
-
-
 def _device(trainer: pl.Trainer) -> str:
     device = trainer.strategy.root_device
-    return (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"cpu ({platform.processor() or platform.machine()})"
-    )
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
 
 
 def _circumstances(config: Config) -> dict[str, Any]:
@@ -228,13 +219,11 @@ def _circumstances(config: Config) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what third parties say about this program's own choices, by message."""
+    """Leave the warning filters and Lightning's log as they were."""
     level = logging.getLogger("pytorch_lightning").level
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for message in _THIRD_PARTY_NOISE:
-                warnings.filterwarnings("ignore", message)
             yield
     finally:
         logging.getLogger("pytorch_lightning").setLevel(level)

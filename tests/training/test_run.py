@@ -22,7 +22,7 @@ def test_a_run_writes_everything(trained, tmp_path: Path) -> None:
     assert metrics["status"] == "finished"
     assert metrics["tested"] == "best"
     assert metrics["epochs"] == 2
-    for key in ("parameters", "macs", "seconds", "images_per_second"):
+    for key in ("parameters", "macs", "seconds", "images_per_second", "seconds_per_epoch"):
         assert metrics[key] > 0
     assert {"versions", "device", "command", "seed"} <= set(metrics)
     assert (folder / "config.yaml").exists()
@@ -95,6 +95,12 @@ def test_a_run_is_never_written_over(trained, settings, tmp_path: Path) -> None:
         run.train(settings(*FAST), tmp_path / "run")
 
 
+def test_a_run_that_failed_before_training_may_be_tried_again(trained, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        trained(*FAST, "early_stopping=1")
+    assert trained(*FAST)["status"] == "finished"
+
+
 def test_divergence_stops_at_the_step(settings, tmp_path: Path) -> None:
     config = settings(*FAST, "learning_rate=1e12", "domain=extrapolate", "norm=none", "gradient_clip_val=0")
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) at step \d+"):
@@ -128,6 +134,14 @@ def test_schedulers(trained, scheduler: str, warmup: int) -> None:
 def test_plateau_refuses_a_warm_up(trained) -> None:
     with pytest.raises(UserError, match="warmup_epochs"):
         trained(*FAST, "scheduler=plateau", "warmup_epochs=1")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # of the spawned processes
+def test_two_processes(trained) -> None:
+    metrics = trained(*FAST, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "max_epochs=2")
+    assert metrics["epochs"] == 2
+    assert metrics["status"] == "finished"
 
 
 def test_clamped_weights_stay_clamped(trained, tmp_path: Path) -> None:
