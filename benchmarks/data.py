@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from high_order_nets.data import Augment, ImageData, ImageDataModule, ImageSettings
+from high_order_nets.training.memory import keep_freed_memory
 
 CASES: dict[str, Augment | None] = {
     "load + normalise": None,
@@ -72,6 +73,7 @@ def processor(device: torch.device) -> str:
 
 def main() -> None:
     """Print a Markdown table."""
+    keep_freed_memory()  # as training does
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=128)

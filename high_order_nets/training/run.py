@@ -25,6 +25,7 @@ from .build import Config, Experiment, build
 from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
 from .checkpoints import ConfigInCheckpoint, load_state, read_checkpoint, save_weights
 from .config import project_root
+from .memory import keep_freed_memory
 from .reports import flat, show_summary, write_json, write_yaml
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ def _located(config: Config) -> Config:
 
 
 def _train(config: Config, folder: Path) -> dict[str, Any]:
+    keep_freed_memory()
     torch.set_float32_matmul_precision(config["matmul_precision"])
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     experiment = build(config)
