@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from typing import Any
 
@@ -11,7 +12,15 @@ from torch import nn
 from .errors import UserError
 from .layers import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d, HighOrderLinear, Synapse, make_synapse
 from .report import Kept, Report, Swap, count_parameters, count_reduced_parameters
-from .swaps import ACTIVATIONS, is_gate, kept_reason, make_activation, make_norm, uses_functional_activation
+from .swaps import (
+    ACTIVATIONS,
+    check_names,
+    is_gate,
+    kept_reason,
+    make_activation,
+    make_norm,
+    uses_functional_activation,
+)
 from .widths import scalable, scale_width, width_matching
 
 DEFAULTS = {"scale": 4.0, "domain": "tanh", "parameters": "spectral"}
@@ -28,7 +37,7 @@ def convert(
     norm: str = "keep",
     activation: str = "auto",
     rescale_planes: float | str = 1,
-    skip: Sequence[str] = (),
+    skip: str | Sequence[str] = (),
     linear_output: bool = True,
     **options: Any,
 ) -> tuple[nn.Module, Report]:
@@ -45,10 +54,17 @@ def convert(
 
     Layers are swapped by exact type. Raises UserError for a name that is not known or widths that cannot be changed.
     """
+    if type(module) in LAYERS:  # a bare layer is no head
+        choices = {"norm": norm, "activation": activation, "rescale_planes": rescale_planes, "skip": skip}
+        net, report = convert(nn.Sequential(module), layer_type, linear_output=False, **choices, **options)
+        return net.get_submodule("0"), report
+    check_names(norm, activation)
     synapse = _synapse(layer_type, options)
+    skip = (skip,) if isinstance(skip, str) else tuple(skip)
     if activation == "auto":
         activation = "keep" if synapse is None else "none"
-    plan = _Plan(synapse, norm, activation, tuple(skip) + (("head",) if linear_output else ()))
+    _check_skip(module, skip)
+    plan = _Plan(synapse, norm, activation, skip + (("head",) if linear_output else ()))
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
     plan.apply(net, divisor)
@@ -57,13 +73,29 @@ def convert(
 
 def _synapse(layer_type: str | Synapse | None, options: dict[str, Any]) -> Synapse | None:
     if not isinstance(layer_type, str):
+        if options:
+            raise UserError(f"{', '.join(options)}: options belong to a layer type's name; a Synapse has its own")
         return layer_type
-    if layer_type == "standard":
-        return None
     try:
-        return make_synapse(layer_type, **(DEFAULTS | options))
+        synapse = make_synapse("polynomial" if layer_type == "standard" else layer_type, **(DEFAULTS | options))
+        return None if layer_type == "standard" else synapse
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
+
+
+def _check_skip(module: nn.Module, skip: tuple[str, ...]) -> None:
+    """Refuse a pattern that matches no layer: it would silently do nothing."""
+    names = [name for name, m in module.named_modules() if isinstance(m, LAYERS)]
+    for pattern in skip:
+        if not any(_matches(pattern, name, names) for name in names):
+            near = get_close_matches(pattern, ["stem", "head", "downsample", *names], 1, 0)
+            raise UserError(f"skip={pattern}: matches no layer; nearest name: {', '.join(near)}")
+
+
+def _matches(pattern: str, name: str, names: list[str]) -> bool:
+    """Say whether a word or pattern of `skip` means this layer among all layers' names."""
+    words = {"stem": names[:1], "head": names[-1:], "downsample": [n for n in names if "downsample" in n.split(".")]}
+    return name in words.get(pattern, []) or fnmatch(name, pattern) or name.startswith(f"{pattern}.")
 
 
 def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> float:
@@ -105,7 +137,7 @@ class _Plan:
     def apply(self, net: nn.Module, divisor: float) -> None:
         """Do it, in place."""
         if divisor != 1:
-            scale_width(net, divisor)
+            scale_width(net, divisor, f"rescale_planes={divisor:g}")
         if self.synapse is not None:
             self._swap_layers(net)
         if self.norm != "keep":
@@ -119,21 +151,17 @@ class _Plan:
 
     def _swap_layers(self, net: nn.Module) -> None:
         names = [name for name, m in net.named_modules() if type(m) in LAYERS]
-        words = {"stem": names[:1], "head": names[-1:]}
         for name, module in list(net.named_modules()):
-            reason = self._skipped(name, module, words) or kept_reason(net, name, module, LAYERS)
+            reason = self._skipped(name, names) or kept_reason(net, name, module, LAYERS)
             if reason:
                 self.kept.append(Kept(name, type(module).__name__, reason))
             elif type(module) in LAYERS:
                 assert self.synapse is not None
                 self._replace(net, module, name, high_order(module, self.synapse))
 
-    def _skipped(self, name: str, module: nn.Module, words: dict[str, list[str]]) -> str | None:
-        if type(module) not in LAYERS:
-            return None
+    def _skipped(self, name: str, names: list[str]) -> str | None:
         for pattern in self.skip:
-            is_word = name in words.get(pattern, []) or (pattern == "downsample" and "downsample" in name.split("."))
-            if is_word or fnmatch(name, pattern) or name.startswith(f"{pattern}."):
+            if name in names and _matches(pattern, name, names):
                 return "linear head" if pattern == "head" else f"skip={pattern}"
         return None
 
@@ -157,13 +185,13 @@ class _Plan:
             if type(module) not in ACTIVATIONS.values():
                 continue
             if self._among_swapped(net, name):
-                self._replace(net, module, name, make_activation(self.activation))
+                self._replace(net, module, name, make_activation(self.activation).to(next(net.parameters())))
             else:
                 self.kept.append(Kept(name, type(module).__name__, "not between converted layers"))
 
     def _among_swapped(self, net: nn.Module, name: str) -> bool:
         """Say whether the nearest enclosing block with layers has a swapped one (all have in a standard network)."""
-        while "." in name:
+        while name:
             name = name.rpartition(".")[0]
             block = net.get_submodule(name)
             if is_gate(block):
@@ -171,13 +199,13 @@ class _Plan:
             layers = [m for m in block.modules() if isinstance(m, LAYERS + HIGH_ORDER)]
             if layers:
                 return self.synapse is None or any(isinstance(m, HIGH_ORDER) for m in layers)
-        return True
+        return False
 
     def _replace(self, net: nn.Module, old: nn.Module, name: str, new: nn.Module) -> None:
         for parent in list(net.modules()):
             for child_name, child in list(parent._modules.items()):
                 if child is old:
-                    setattr(parent, child_name, new)
+                    setattr(parent, child_name, new.train(old.training))
         self.swapped.append(Swap(name, type(old).__name__, type(new).__name__))
 
 

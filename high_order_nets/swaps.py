@@ -39,13 +39,17 @@ NORMS = ("keep", "none", "batch", "layer", "group", "instance", *_WITHOUT_PARAME
 """The norms by name."""
 
 
+def check_names(norm: str, activation: str) -> None:
+    """Refuse the name of a norm or an activation that is not known."""
+    if norm not in NORMS:
+        raise UserError(f"norm={norm!r}: expected one of {', '.join(NORMS)}")
+    if activation not in ("auto", "none", "keep", *ACTIVATIONS):
+        raise UserError(f"activation={activation!r}: expected auto, none, keep or one of {', '.join(ACTIVATIONS)}")
+
+
 def make_activation(name: str) -> nn.Module:
     """Make the activation of this name; `none` is the identity."""
-    if name == "none":
-        return nn.Identity()
-    if name not in ACTIVATIONS:
-        raise UserError(f"activation={name!r}: expected auto, none, keep or one of {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]()
+    return nn.Identity() if name == "none" else ACTIVATIONS[name]()
 
 
 def is_gate(module: nn.Module) -> bool:
@@ -104,8 +108,10 @@ def make_norm(name: str, old: nn.Module) -> nn.Module | str | None:
         return nn.Identity()
     if name in _WITHOUT_PARAMETERS:
         return _WITHOUT_PARAMETERS[name](features_last=dimensions is None)
+    if name == "layer" and isinstance(old, nn.LayerNorm):
+        return "a layer norm already"
     if dimensions is None:
-        return None if name == "layer" else f"norm={name} needs channels first"
+        return f"norm={name} needs channels first"
     index = dimensions - 1
     makers = {
         "batch": lambda: _BATCH_NORMS[index](channels),
@@ -113,10 +119,8 @@ def make_norm(name: str, old: nn.Module) -> nn.Module | str | None:
         "layer": lambda: nn.GroupNorm(1, channels),
         "group": lambda: nn.GroupNorm(math.gcd(channels, 8), channels),
     }
-    if name not in makers:
-        raise UserError(f"norm={name!r}: expected one of {', '.join(NORMS)}")
     new = makers[name]()
-    reference = next(old.parameters(), None)
+    reference = next((t for t in (*old.parameters(), *old.buffers()) if t.is_floating_point()), None)
     return new if reference is None else new.to(device=reference.device, dtype=reference.dtype)
 
 

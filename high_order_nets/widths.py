@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 from torchvision.models import ResNet
@@ -14,16 +15,18 @@ def scalable(net: nn.Module) -> bool:
     return isinstance(net, ResNet) or getattr(net, "scalable_width", False)
 
 
-def scale_width(net: nn.Module, divisor: float) -> None:
+def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
     """Divide all inner channels by the divisor, rounding down, in place; fresh weights.
 
     Image channels and classes stay. A width stays divisible by the network's convolution groups: it is
-    rounded down to a multiple of them. Raises UserError where the network's widths do not follow one factor.
+    rounded down to a multiple of them. Raises UserError, naming what was `asked` for, where one factor does not
+    decide all widths.
     """
     if not scalable(net):
-        raise UserError(
-            f"rescale_planes={divisor:g}: {type(net).__name__} has no common width; ResNets and simple have one"
-        )
+        raise UserError(f"{asked}: {type(net).__name__} has no common width; ResNets and simple have one")
+    others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm | nn.InstanceNorm2d)}
+    if others:
+        raise UserError(f"{asked}: cannot resize {', '.join(others)}; convert with norm= after the width is right")
     convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
     unit = math.lcm(*(conv.groups for conv in convs))
 
@@ -35,7 +38,7 @@ def scale_width(net: nn.Module, divisor: float) -> None:
         for name, child in parent.named_children():
             new = _resized(child, scaled, child is convs[0])
             if new is not None:
-                setattr(parent, name, new)
+                setattr(parent, name, new.train(child.training))
 
 
 def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool) -> nn.Module | None:
@@ -43,10 +46,14 @@ def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool) ->
         inputs = module.in_channels if is_first else scaled(module.in_channels)
         return conv_like(module, inputs, scaled(module.out_channels))
     if isinstance(module, nn.BatchNorm2d):
-        return nn.BatchNorm2d(scaled(module.num_features), module.eps, module.momentum, device=module.weight.device)
+        return nn.BatchNorm2d(scaled(module.num_features), module.eps, module.momentum, **_like(module))
     if isinstance(module, nn.Linear):
-        return nn.Linear(scaled(module.in_features), module.out_features, module.bias is not None, module.weight.device)
+        return nn.Linear(scaled(module.in_features), module.out_features, module.bias is not None, **_like(module))
     return None
+
+
+def _like(module: nn.Module) -> dict[str, Any]:
+    return {"device": module.weight.device, "dtype": module.weight.dtype}  # type: ignore[union-attr]
 
 
 def conv_like(conv: nn.Conv2d, in_channels: int, out_channels: int) -> nn.Conv2d:
@@ -61,8 +68,7 @@ def conv_like(conv: nn.Conv2d, in_channels: int, out_channels: int) -> nn.Conv2d
         conv.groups,
         conv.bias is not None,
         conv.padding_mode,
-        device=conv.weight.device,
-        dtype=conv.weight.dtype,
+        **_like(conv),
     )
     nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
     return new

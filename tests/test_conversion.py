@@ -10,7 +10,7 @@ from torch import nn
 from high_order_nets import convert
 from high_order_nets.basis import Basis
 from high_order_nets.errors import UserError
-from high_order_nets.layers import HighOrderConv2d, HighOrderLayer, HighOrderLinear, MaxAbs
+from high_order_nets.layers import HighOrderConv2d, HighOrderLayer, HighOrderLinear, MaxAbs, make_synapse
 from high_order_nets.models.names import TORCHVISION
 from high_order_nets.models.resnet import resnet10, resnet10_small
 from high_order_nets.models.vision import image_classifier
@@ -181,6 +181,9 @@ def test_spectral_stores_what_nodal_needs(small: nn.Module) -> None:
         ({"rescale_planes": "half"}, "rescale_planes='half'"),
         ({"rescale_planes": 0}, "rescale_planes=0"),
         ({"nodes": 3}, "nodes"),
+        ({"layer_type": "standard", "nodes": 3}, "nodes"),
+        ({"layer_type": make_synapse("polynomial"), "n": 3}, "n: options"),
+        ({"skip": ["layer9"]}, "skip=layer9"),
     ],
 )
 def test_wrong_options_are_refused(small: nn.Module, options: dict[str, Any], message: str) -> None:
@@ -204,6 +207,26 @@ def test_subclasses_and_shared_modules() -> None:
     assert net[0] is net[2]
     assert type(net[3]) is Special
     assert any("subclass" in kept.reason for kept in report.kept)
+
+
+def test_activations_stay_where_nothing_was_swapped() -> None:
+    net, report = convert(nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)), skip="0")
+    assert isinstance(net[1], nn.ReLU)
+    assert any(kept.reason == "not between converted layers" for kept in report.kept)
+
+
+def test_a_bare_layer_is_converted() -> None:
+    net, report = convert(nn.Linear(3, 4))
+    assert isinstance(net, HighOrderLinear)
+    assert len(report.swapped) == 1
+
+
+def test_dtype_and_mode_are_kept() -> None:
+    net = image_classifier(resnet10, channels=3, classes=4, image_size=16, width=0.25).double().eval()
+    converted, _ = convert(net, rescale_planes=2, norm="group", activation="prelu")
+    assert {p.dtype for p in converted.parameters()} == {torch.float64}
+    assert not any(m.training for m in converted.modules())
+    assert converted(torch.zeros(2, 3, 16, 16, dtype=torch.float64)).shape == (2, 4)
 
 
 def test_transposed_convolutions_are_reported() -> None:

@@ -2,6 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import ClassVar
 
@@ -18,7 +20,7 @@ class Basis(ABC):
         f(x) = a_0 + Σ_{g=1..G} a_g φ_g(x),   a = T w,
 
     because functions that sum to one need one group less in the contraction. A subclass is a frozen dataclass and gives
-    `weights`, `terms` (the φ_g), `transform` (T) and `line`; everything else follows from those.
+    `weights`, `terms` (the φ_g), `make_transform` (T) and `line`; everything else follows from those.
     """
 
     registry: ClassVar[dict[str, type["Basis"]]] = {}
@@ -41,12 +43,16 @@ class Basis(ABC):
         """Evaluate φ_1 … φ_G at x; each has the shape and dtype of x. Nothing is clamped: end pieces continue."""
 
     @abstractmethod
-    def transform(self) -> Tensor:
-        """T, float64 (1 + G, M): from the weights to the coefficients of 1, φ_1 … φ_G."""
+    def make_transform(self) -> Tensor:
+        """Make T, float64 (1 + G, M): from the weights to the coefficients of 1, φ_1 … φ_G."""
 
     @abstractmethod
     def line(self) -> Tensor:
         """Weights, float64 (M,), of the function that stands for a line of slope 1 through 0."""
+
+    def transform(self) -> Tensor:
+        """T, float64 (1 + G, M), made once; not to be changed in place."""
+        return _transform(self)
 
     @property
     def groups(self) -> int:
@@ -78,17 +84,28 @@ class Basis(ABC):
         return torch.linalg.lstsq(transform, torch.eye(len(transform), dtype=torch.float64)[:, :1]).solution[:, 0]
 
 
+@contextmanager
+def on_their_own() -> Iterator[None]:
+    """Compute what is cached on the CPU, with gradients where asked for, whatever mode and device surround the call."""
+    with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@lru_cache(maxsize=256)
+def _transform(basis: Basis) -> Tensor:
+    with on_their_own():
+        return basis.make_transform()
+
+
 @lru_cache(maxsize=256)
 def _end_slopes(basis: Basis) -> Tensor:
-    ends = torch.tensor([-basis.length / 2, basis.length / 2], dtype=torch.float64, requires_grad=True)
-    with torch.enable_grad():
-        slopes = [
-            torch.autograd.grad(term.sum(), ends, retain_graph=True)[0]
-            if term.requires_grad
-            else torch.zeros_like(ends)
-            for term in basis.terms(ends)
-        ]
-    return torch.stack(slopes).detach() if slopes else torch.zeros(0, 2, dtype=torch.float64)
+    with on_their_own():
+        ends = torch.tensor([-basis.length / 2, basis.length / 2], dtype=torch.float64, requires_grad=True)
+        slopes = torch.zeros(basis.groups, 2, dtype=torch.float64)
+        for slope, term in zip(slopes, basis.terms(ends), strict=True):
+            if term.requires_grad:  # steps do not
+                slope.copy_(torch.autograd.grad(term.sum(), ends, retain_graph=True)[0])
+        return slopes
 
 
 def inverse_of_values(values: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class CReLU(Basis, name="crelu"):
         """relu(-x) and relu(x)."""
         return [torch.relu(-x), torch.relu(x)]
 
-    def transform(self) -> Tensor:
+    def make_transform(self) -> Tensor:
         """T, float64 (3, 2), without a constant."""
         return torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64) * (2 / self.length)
 

@@ -40,7 +40,7 @@ class Fourier(Basis, name="fourier"):
             values += [last_sine * cosine + last_cosine * sine, last_cosine * cosine - last_sine * sine]
         return values[: self.n - 1]
 
-    def transform(self) -> Tensor:
+    def make_transform(self) -> Tensor:
         """T = diag(1/2, 1, …, 1), float64 (n, n)."""
         diagonal = torch.ones(self.n, dtype=torch.float64)
         diagonal[0] = 0.5

@@ -86,7 +86,7 @@ class ContinuousPiecewise(_Piecewise, name="continuous"):
         nodes = self._segment_nodes()
         return torch.cat([nodes[:, : max(self.n - 1, 0)].flatten(), nodes[-1, -1:]])
 
-    def transform(self) -> Tensor:
+    def make_transform(self) -> Tensor:
         """T, float64 (M, M)."""
         u = self._node_positions()
         return inverse_of_values(self._nodal_values(u, torch.floor(u).clamp(0, self.segments - 1)))
@@ -115,7 +115,7 @@ class DiscontinuousPiecewise(_Piecewise, name="discontinuous"):
             steps = [torch.where(u.isnan(), u, step) for step in steps]
         return super()._terms(u, segment) + steps
 
-    def transform(self) -> Tensor:
+    def make_transform(self) -> Tensor:
         """T, float64 (M, M)."""
         u = self._segment_nodes()
         segment = torch.arange(self.segments, dtype=torch.float64)[:, None].expand_as(u)

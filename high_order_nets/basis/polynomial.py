@@ -36,7 +36,7 @@ class Polynomial(Basis, name="polynomial"):
         """T_1 … T_{n-1} at 2x/length."""
         return chebyshev(x * (2 / self.length), self.n - 1)
 
-    def transform(self) -> Tensor:
+    def make_transform(self) -> Tensor:
         """T, float64 (n, n)."""
         nodes = lobatto_nodes(self.n)
         return inverse_of_values(torch.stack([torch.ones_like(nodes), *chebyshev(nodes, self.n - 1)], dim=1))

@@ -28,6 +28,7 @@ class HighOrderLayer(nn.Module):
         super().__init__()
         self.synapse = synapse
         self.fan_in = fan_in
+        self._has_constant = synapse.basis.has_constant
         self.weight = nn.Parameter(torch.empty(weight_shape, **factory))
         self.bias = None if bias is None else nn.Parameter(torch.empty(bias, **factory))
         self.register_buffer("transform", self._exact_transform(), persistent=False)
@@ -50,7 +51,7 @@ class HighOrderLayer(nn.Module):
         a = self._transformed(nodal)
         self.weight.copy_(a[:, 1:])
         if self.bias is not None:  # One bias stands for the constants of all synapses.
-            self.bias.copy_(a[:, 0].flatten(1).sum(1))
+            self.bias.copy_(self._rescaled(a[:, 0]).flatten(1).sum(1))
 
     def _exact_transform(self) -> Tensor:
         # At least float32, and never rounded on the way: `.bfloat16().double()` ends with an exact T again.
@@ -69,7 +70,7 @@ class HighOrderLayer(nn.Module):
         else:
             with without_autocast(self.weight):
                 full = self._rescaled(self._transformed(self.weight)).to(self.weight.dtype)
-            a0, a = full[:, 0] if self.synapse.basis.has_constant else None, full[:, 1:]
+            a0, a = full[:, 0] if self._has_constant else None, full[:, 1:]
         if a.shape[1] == 0:  # Constants alone: one group of zeros keeps the contraction an ordinary one.
             a = a.new_zeros(len(a), 1, *a.shape[2:])
         return a0, a
@@ -85,7 +86,7 @@ class HighOrderLayer(nn.Module):
     @property
     def redundant_parameters(self) -> int:
         """Count the weights that only repeat a constant: one a neuron would do for all of its synapses."""
-        if self.synapse.parameters == "spectral" or not self.synapse.basis.has_constant:
+        if self.synapse.parameters == "spectral" or not self._has_constant:
             return 0
         synapses = self.weight.numel() // self.weight.shape[1]
         neurons = synapses // self.fan_in

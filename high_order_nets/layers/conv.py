@@ -45,6 +45,10 @@ class _HighOrderConv(HighOrderLayer):
         dtype: Any = None,
     ):
         self._check(in_channels, out_channels, groups, padding_mode)
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"padding={padding!r}: expected a number, same or valid")
+        if padding == "same" and any(step != 1 for step in self._sizes(stride)):
+            raise ValueError(f"padding='same' with stride={stride}: the size can only stay the same at stride 1")
         kernel = self._sizes(kernel_size)
         super().__init__(
             (out_channels, synapse.weights, in_channels // groups, *kernel),

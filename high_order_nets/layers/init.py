@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..basis.base import on_their_own
 from .synapse import Synapse
 
 
@@ -78,18 +79,20 @@ def _along_weights(values: Tensor, weight: Tensor) -> Tensor:
 @lru_cache(maxsize=256)
 def _line_power(synapse: Synapse) -> float:
     """E[f(x)²] of the line, x standard normal, through the layer's domain."""
-    x = torch.linspace(-8, 8, 8001, dtype=torch.float64)
-    density = torch.exp(-x * x / 2)
-    values = synapse.basis.line() @ synapse.functions(x)
-    return float((values**2 * density).sum() / density.sum())
+    with on_their_own():
+        x = torch.linspace(-8, 8, 8001, dtype=torch.float64)
+        density = torch.exp(-x * x / 2)
+        values = synapse.basis.line() @ synapse.functions(x)
+        return float((values**2 * density).sum() / density.sum())
 
 
 @lru_cache(maxsize=256)
 def _moments(synapse: Synapse) -> tuple[Tensor, float]:
-    """Mean of each b_j over the interval (M,), and Σ_j of their variances."""
-    edges = synapse.basis.breaks
-    offsets = (torch.arange(512, dtype=torch.float64) + 0.5) / 512
-    x = (edges[:-1, None] + (edges[1:] - edges[:-1])[:, None] * offsets).flatten()
-    values = synapse.basis.functions(x)
-    means = values.mean(1)
-    return means, float(((values - means[:, None]) ** 2).mean(1).sum())
+    """Mean of each b_j through the domain over the interval (M,), and Σ_j of their variances."""
+    with on_their_own():
+        edges = synapse.basis.breaks
+        offsets = (torch.arange(512, dtype=torch.float64) + 0.5) / 512
+        x = (edges[:-1, None] + (edges[1:] - edges[:-1])[:, None] * offsets).flatten()
+        values = synapse.functions(x)
+        means = values.mean(1)
+        return means, float(((values - means[:, None]) ** 2).mean(1).sum())

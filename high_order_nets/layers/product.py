@@ -7,23 +7,31 @@ from torch import Tensor, nn
 
 
 def balanced_product(factors: Tensor) -> Tensor:
-    """Multiply along the last axis, (…, N) → (…), as a tree of pairs that is rescaled at every level.
+    """Multiply along the last axis, (…, N) → (…), as a tree of pairs, each scaled before it is multiplied.
 
     A plain product of many factors overflows or vanishes half way although the result would not. The
     scales are powers of two, so that no digit is lost, and constants of the gradient, which stays exact where a
     factor is 0. A result beyond the dtype's range is inf.
     """
-    exponent = torch.zeros_like(factors[..., 0])
-    while factors.shape[-1] > 1:
-        if factors.shape[-1] % 2:
-            factors = torch.cat([factors, torch.ones_like(factors[..., :1])], -1)
-        factors = factors[..., 0::2] * factors[..., 1::2]
-        power = torch.frexp(factors.detach())[1]
-        factors = torch.ldexp(factors, -power)
+    wide = factors.to(torch.promote_types(factors.dtype, torch.float32))
+    wide, exponent = _scaled(wide)
+    exponent = exponent.sum(-1)
+    while wide.shape[-1] > 1:
+        if wide.shape[-1] % 2:
+            wide = torch.cat([wide, torch.ones_like(wide[..., :1])], -1)
+        wide, power = _scaled(wide[..., 0::2] * wide[..., 1::2])
         exponent = exponent + power.sum(-1)
     # In two halves: 2^exponent alone may be out of range where the result is not.
-    half = torch.floor(exponent / 2)
-    return factors[..., 0] * torch.exp2(half) * torch.exp2(exponent - half)
+    half = exponent // 2
+    product = wide[..., 0] * torch.exp2(half.to(wide.dtype)) * torch.exp2((exponent - half).to(wide.dtype))
+    return product.to(factors.dtype)
+
+
+def _scaled(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Split x = mantissa · 2^power, power an integer that the dtype can hold as a scale."""
+    limit = 126 if x.dtype == torch.float32 else 1022
+    power = torch.frexp(x.detach())[1].clamp(-limit, limit)
+    return x * torch.exp2(-power.to(x.dtype)), power
 
 
 class Product(nn.Module):

@@ -88,7 +88,8 @@ class Synapse:
 
     def expand(self, x: Tensor, dim: int) -> Tensor:
         """Stack φ_1 … φ_G along a new axis `dim`: x (…) → (…, G, …); one group of zeros where G = 0."""
-        return torch.stack(self.terms(x) or [torch.zeros_like(x)], dim)
+        nothing = torch.where(x.isnan(), x, 0) if self.basis.groups == 0 else x  # so that NaN stays NaN
+        return torch.stack(self.terms(x) or [nothing], dim)
 
 
 def make_synapse(layer_type: str, **options: Any) -> Synapse:

@@ -15,5 +15,5 @@ def resnet10(**keywords: Any) -> ResNet:
 def resnet10_small(**keywords: Any) -> ResNet:
     """Make resnet10 at a quarter of its width: 16, 32, 64 and 128 channels."""
     net = resnet10(**keywords)
-    scale_width(net, 4)
+    scale_width(net, 4, "resnet10_small")
     return net

@@ -32,13 +32,13 @@ def image_classifier(
     """
     try:
         net = build(num_classes=classes, **_keywords(build.__name__, image_size))
-    except (ValueError, AssertionError) as error:
+    except (ValueError, AssertionError, TypeError) as error:
         raise UserError(
             f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}"
         ) from error
     _set_stem(net, stem, image_size)
     if width != 1:
-        scale_width(net, 1 / width)
+        scale_width(net, 1 / width, f"width={width:g}")
     _set_channels(net, channels)
     _probe(net, build.__name__, channels, image_size)
     return net

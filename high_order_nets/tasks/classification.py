@@ -35,7 +35,7 @@ class Classification(pl.LightningModule):
     """Train a classifier and log loss, top-1 and top-5 accuracy of each split.
 
     make_optimizers gets this module and the number of steps, and returns what `configure_optimizers` may. Evaluation
-    losses are without label smoothing. A non-finite training loss raises Diverged at that step.
+    losses are without label smoothing. A non-finite loss raises Diverged at that step.
     """
 
     def __init__(
@@ -70,16 +70,9 @@ class Classification(pl.LightningModule):
         """(batch, channels, height, width) → logits (batch, classes)."""
         return self.net(images.to(self.dtype).contiguous(memory_format=self._memory_format))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch) -> Tensor:
         """Give the loss of a batch."""
-        loss = self._evaluate("train", batch, self._smoothing)
-        if not torch.isfinite(loss):
-            raise Diverged(
-                f"the loss is {loss.item()} at step {self.global_step} "
-                f"(epoch {self.current_epoch}, batch {batch_idx}); "
-                "a smaller learning_rate, a gradient_clip_val or domain=tanh may help"
-            )
-        return loss
+        return self._evaluate("train", batch, self._smoothing)
 
     def validation_step(self, batch: Batch) -> None:
         """Log the validation figures."""
@@ -93,6 +86,11 @@ class Classification(pl.LightningModule):
         images, labels = batch
         logits = self(images)
         loss = self._loss(logits, labels, smoothing)
+        if not torch.isfinite(loss):
+            raise Diverged(
+                f"the {split} loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}); "
+                "a smaller learning_rate, a gradient_clip_val or domain=tanh may help"
+            )
         accuracies = self.accuracies[f"{split}_"]
         accuracies.update(logits.detach(), labels)  # type: ignore[operator]
         training = split == "train"

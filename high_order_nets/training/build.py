@@ -54,7 +54,9 @@ def build(config: Config) -> Experiment:
         skip=config["skip"],
         linear_output=config["linear_output"],
     )
-    macs = multiply_adds(net, (data.channels, data.image_size, data.image_size))
+    image = (data.channels, data.image_size, data.image_size)
+    _check_training(net, min(config["batch_size"], 2), image)
+    macs = multiply_adds(net, image)
     trained = _staged(net, config, data) if config["layer_by_layer"] else net
     return Experiment(data, net, _task(trained, config, data), report, macs)
 
@@ -73,6 +75,15 @@ def synapse(config: Config) -> Synapse | None:
         raise UserError(f"layer_type={config['choices']['layer_type']}: {error}") from error
 
 
+def _check_training(net: nn.Module, batch: int, image: tuple[int, int, int]) -> None:
+    """Refuse what only shows in training mode: norms without enough values to take statistics of."""
+    try:
+        with torch.no_grad():
+            deepcopy(net).to("meta").train()(torch.zeros(batch, *image, device="meta"))
+    except ValueError as error:
+        raise UserError(f"the network cannot train on batches of {batch}+ images of {image}: {error}") from error
+
+
 def multiply_adds(net: nn.Module, image: tuple[int, int, int]) -> int:
     """Count the multiply-adds of one image (channels, height, width): what a larger batch costs more, an image."""
 
@@ -87,9 +98,13 @@ def multiply_adds(net: nn.Module, image: tuple[int, int, int]) -> int:
 
 
 def _staged(net: nn.Module, config: Config, data: ImageDataModule) -> Staged:
-    if config["choices"]["trainer"] == "ddp":
-        raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
     staged = Staged(net, torch.zeros(2, data.channels, data.image_size, data.image_size))
+    needed = staged.count * config["epochs_per_layer"]
+    if config["max_epochs"] < needed and not config["trainer"].get("debug"):
+        raise UserError(
+            f"max_epochs={config['max_epochs']}: layer_by_layer trains {staged.count} stages for "
+            f"epochs_per_layer={config['epochs_per_layer']} each, so it needs max_epochs >= {needed}"
+        )
     staged.select(0)
     return staged
 

@@ -45,7 +45,7 @@ def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Load weights into the module; UserError where they belong to another one."""
     try:
         module.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"ckpt={path}: of another model than its config says: {reason}") from error
 

@@ -34,13 +34,12 @@ class Job:
         multirun = hydra.mode == RunMode.MULTIRUN
         if multirun:
             log.info("job %s: %s", hydra.job.num, " ".join(hydra.overrides.task))
-        before = _written(folder / METRICS)
         try:
             plain = to_plain(config, hydra.runtime.choices) | {"command": self.command}
             return float(import_module("high_order_nets.training.run").train(plain, folder))
         except Exception as error:  # any job may fail in any way; the others go on
             self.error = error
-            if _written(folder / METRICS) == before:
+            if not (folder / METRICS).exists():
                 _record(error, folder)
             if multirun:
                 log.error("job %s: %s", hydra.job.num, summary(error), exc_info=not is_known(error))
@@ -56,10 +55,6 @@ def summary(error: Exception) -> str:
     """Return the error in one line."""
     said = " ".join(str(error).split())
     return said if is_known(error) else f"{type(error).__name__}: {said}"
-
-
-def _written(file: Path) -> int | None:
-    return file.stat().st_mtime_ns if file.exists() else None
 
 
 def _record(error: Exception, folder: Path) -> None:

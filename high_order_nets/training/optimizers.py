@@ -17,8 +17,12 @@ _OWN_KEYS = ("_target_", "default_learning_rate", "default_weight_decay", "creat
 
 def make_optimizers(config: Config, net: nn.Module, steps: int) -> dict[str, Any]:
     """Give Lightning the optimizer and, where there is one, the schedule of `steps` steps."""
-    optimizer = make_optimizer(config, net)
-    schedule = make_schedule(config, optimizer, steps)
+    try:
+        optimizer = make_optimizer(config, net)
+        schedule = make_schedule(config, optimizer, steps)
+    except (ValueError, TypeError) as error:
+        names = f"optimizer={config['choices']['optimizer']} scheduler={config['choices']['scheduler']}"
+        raise UserError(f"{names}: {error}") from error
     return {"optimizer": optimizer} | ({} if schedule is None else {"lr_scheduler": schedule})
 
 
@@ -29,7 +33,7 @@ def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
     keywords = {key: value for key, value in node.items() if key not in _OWN_KEYS}
     keywords["lr"] = _first(config["learning_rate"], node["default_learning_rate"])
     if target is torch.optim.LBFGS:  # It knows neither groups nor decay.
-        return target([p for p in net.parameters() if p.requires_grad], **keywords)
+        return target(list(net.parameters()), **keywords)
     decay = _first(config["weight_decay"], node["default_weight_decay"])
     return target(parameter_groups(net, decay), **keywords)
 
@@ -49,8 +53,6 @@ def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str,
     node = config["scheduler"]
     warmup = round(steps * min(1.0, config["warmup_epochs"] / config["max_epochs"]))
     if node["name"] == "plateau":
-        if warmup:
-            raise UserError("warmup_epochs: scheduler=plateau has no warm-up; take cosine, multistep or none")
         return _plateau(node, optimizer, "val_loss" if config["val_fraction"] > 0 else "train_loss_epoch")
     if node["name"] == "none" and not warmup:
         return None

@@ -1,6 +1,7 @@
 """A run's figures on disk and on the terminal."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,19 @@ ROWS = (
 """The summary's rows: key in metrics.json, label, format."""
 
 
-def show_summary(figures: dict[str, Any], folder: Path) -> None:
-    """Print the figures as a table, where they lie, and how to look at them."""
+def show_summary(figures: dict[str, Any], path: Path) -> None:
+    """Print the figures as a table, then the folder they lie in and how to look at it, or the checkpoint tested."""
     console = Console(soft_wrap=True)
     table = Table(show_header=False)
     for key, label, form in ROWS:
         if key in figures:
             table.add_row(label, form.format(figures[key]))
     console.print(table)
-    console.print(f"folder: {folder}", highlight=False)
-    if folder.is_dir():
-        console.print(f"curves: tensorboard --logdir {folder}", highlight=False)
+    if path.is_dir():
+        console.print(f"folder: {path}", highlight=False)
+        console.print(f"curves: tensorboard --logdir {path}", highlight=False)
+    else:
+        console.print(f"checkpoint: {path}", highlight=False)
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -48,8 +51,11 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write the file whole or not at all."""
-    _write(path, json.dumps(content, indent=2) + "\n")
+    """Write the file whole or not at all; a number that JSON does not know (nan, inf) becomes null."""
+    known = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in content.items()
+    }
+    _write(path, json.dumps(known, indent=2) + "\n")
 
 
 def write_yaml(path: Path, content: dict[str, Any]) -> None:

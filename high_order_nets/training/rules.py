@@ -83,7 +83,7 @@ _STRINGS = Rule(
 )
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
-    *("elu", "hardswish", "tanh", "softplus", "mish"),
+    *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
 )
 
 # A knob that is not here must have the type of its default in conf/.
@@ -99,7 +99,7 @@ RULES: dict[str, Rule] = {
     "rescale_planes": number("(0, inf)") | word("match", "match_reduced"),
     "stem": word("auto", "cifar", "cifar2", "imagenet"),
     "activation": word(*ACTIVATIONS),
-    "skip": _STRINGS,
+    "skip": _STRINGS | Rule("a name", lambda value: isinstance(value, str)),
     "loss": word("cross_entropy", "mse"),
     "label_smoothing": number("[0, 1)"),
     "max_epochs": whole("[1, inf)"),
@@ -126,7 +126,6 @@ RULES: dict[str, Rule] = {
     "dataset.augment.cutout": whole("[0, inf)"),
     "optimizer.default_learning_rate": number("(0, inf)"),
     "optimizer.default_weight_decay": number("[0, inf)"),
-    "norm.groups": whole("[1, inf)"),
     "scheduler.pct_start": number("(0, 1)"),
     "scheduler.patience": whole("[0, inf)"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
@@ -188,6 +187,14 @@ def _check_together(config: dict[str, Any]) -> None:
     pieces = layer.get("segments", 1)
     if str(layer["_target_"]).endswith(".ContinuousPiecewise") and layer["n"] < 2 <= pieces:
         raise UserError(f"n={layer['n']}: continuous pieces meet at shared nodes, so segments={pieces} needs n >= 2")
+    if config["scheduler"]["name"] == "plateau" and config["warmup_epochs"] > 0:
+        raise UserError(f"warmup_epochs={config['warmup_epochs']}: scheduler=plateau has none; take cosine or none")
+    if config["early_stopping"] and not config["val_fraction"] > 0:
+        raise UserError(f"early_stopping={config['early_stopping']}: needs a validation split; add val_fraction=0.1")
+    if config["layer_by_layer"] and config["early_stopping"]:
+        raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
+    if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
+        raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
     name = config["choices"]["layer_type"]
     if name.endswith(("1d", "3d")):
         rule = "images have two dimensions"

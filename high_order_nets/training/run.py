@@ -1,6 +1,5 @@
 """One run: from a checked config to metrics, checkpoints and weights in a folder."""
 
-import json
 import logging
 import os
 import platform
@@ -15,18 +14,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
-from rich.console import Console
 
 from ..errors import Diverged, UserError
-from ..models.stages import Staged
 from .build import Config, Experiment, build
-from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
-from .checkpoints import ConfigInCheckpoint, load_state, read_checkpoint, save_weights
+from .checkpoints import load_state, read_checkpoint, save_weights
 from .config import project_root
 from .memory import keep_freed_memory
 from .reports import flat, show_summary, write_json, write_yaml
+from .trainer import fit, make_tester, make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +63,15 @@ def train(config: Config, folder: Path) -> float:
 def test(path: Path) -> float:
     """Repeat the test from a checkpoint alone; return the test accuracy."""
     checkpoint = read_checkpoint(path)
-    config = _located(checkpoint["config"])
     with _quiet():
-        pl.seed_everything(config["seed"], workers=True, verbose=False)
-        experiment = build(config)
+        try:
+            config = _located(checkpoint["config"])
+            pl.seed_everything(config["seed"], workers=True, verbose=False)
+            experiment = build(config)
+            trainer = make_tester(config)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
         load_state(experiment.task, checkpoint["state_dict"], path)
-        trainer = pl.Trainer(
-            **_trainer_options(config), logger=False, enable_checkpointing=False, callbacks=[Silence()]
-        )
         figures = _figures(_tested(trainer, experiment))
     show_summary(figures | _sizes(experiment), path)
     return figures["test_acc"]
@@ -82,7 +80,8 @@ def test(path: Path) -> float:
 def _holds_run(folder: Path) -> bool:
     """Say whether a new run would write over results; a run that failed before training has none."""
     metrics = folder / "metrics.json"
-    finished = metrics.exists() and json.loads(metrics.read_text(encoding="utf-8")).get("status") == "finished"
+    unfinished = ('"status": "failed"', '"status": "diverged"')
+    finished = metrics.exists() and not any(status in metrics.read_text(encoding="utf-8") for status in unfinished)
     return finished or any(folder.glob("checkpoints/*.ckpt"))
 
 
@@ -101,26 +100,18 @@ def _train(config: Config, folder: Path) -> dict[str, Any]:
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     experiment = build(config)
     log.info("%s on %s\n%s", config["choices"]["model_name"], config["choices"]["dataset"], experiment.report)
-    checkpoints = _checkpoints(config, folder)
-    logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
-    trainer = pl.Trainer(
-        **_trainer_options(config),
-        max_epochs=config["max_epochs"],
-        gradient_clip_val=config["gradient_clip_val"] or None,
-        logger=logger,
-        callbacks=[checkpoints, ConfigInCheckpoint(config), *_callbacks(config, experiment)],
-        num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
-        log_every_n_steps=10,
-    )
+    trainer = make_trainer(config, experiment, folder)
     began = time.perf_counter()
-    trainer.fit(experiment.task, datamodule=experiment.data)
+    fit(trainer, experiment)
     seconds = time.perf_counter() - began
     figures = _figures(trainer.callback_metrics)
-    tested = _load_best(experiment, checkpoints)
+    tested = _load_best(trainer, experiment)
     figures |= _figures(_tested(trainer, experiment)) | _sizes(experiment)
     figures |= {"seconds": seconds, "tested": tested, "device": _device(trainer)}
-    logger.log_hyperparams(flat(config), {key: value for key, value in figures.items() if isinstance(value, float)})
-    logger.finalize("success")
+    assert isinstance(trainer.logger, TensorBoardLogger)
+    numbers = {key: value for key, value in figures.items() if isinstance(value, float)}
+    trainer.logger.log_hyperparams(flat(config), numbers)
+    trainer.logger.finalize("success")
     save_weights(folder / "model.safetensors", experiment, config, figures)
     return figures | {"status": "finished"}
 
@@ -130,46 +121,10 @@ def _debug(config: Config) -> Config:
     return config | {"max_epochs": 1, "batch_size": min(config["batch_size"], DEBUG_IMAGES)}
 
 
-def _trainer_options(config: Config) -> dict[str, Any]:
-    options = {key: value for key, value in config["trainer"].items() if key != "debug"}
-    if not config["val_fraction"] > 0:
-        options["limit_val_batches"] = 0
-    if config["trainer"].get("debug"):
-        options = {"limit_train_batches": 1, "limit_val_batches": 1, "limit_test_batches": 1} | options
-    bar = Console().is_terminal
-    return options | {
-        "precision": config["precision"],
-        "enable_progress_bar": bar,
-        "enable_model_summary": False,
-        "use_distributed_sampler": False,  # The loaders share the images out among processes themselves.
-    }
-
-
-def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
-    callbacks: list[Callback] = [Silence(), Clock(), LearningRateMonitor("step"), EpochLines()]
-    if Console().is_terminal:
-        callbacks.append(Progress(leave=False))
-    if config["early_stopping"]:
-        if not config["val_fraction"] > 0:
-            raise UserError(
-                f"early_stopping={config['early_stopping']}: needs a validation split; add val_fraction=0.1"
-            )
-        callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
-    if isinstance(experiment.task.net, Staged):
-        callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
-    return callbacks
-
-
-def _checkpoints(config: Config, folder: Path) -> ModelCheckpoint:
-    """Keep the last epoch and, with a validation split, the best."""
-    options: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
-    if config["val_fraction"] > 0:
-        return ModelCheckpoint(filename="best", monitor="val_acc", mode="max", save_last=True, **options)
-    return ModelCheckpoint(filename="last", **options)
-
-
-def _load_best(experiment: Experiment, checkpoints: ModelCheckpoint) -> str:
+def _load_best(trainer: pl.Trainer, experiment: Experiment) -> str:
     """Load the best weights by validation where there are any; say which ones are tested."""
+    checkpoints = trainer.checkpoint_callback
+    assert isinstance(checkpoints, ModelCheckpoint)
     if checkpoints.monitor is None or not checkpoints.best_model_path:
         return "last"
     path = Path(checkpoints.best_model_path)

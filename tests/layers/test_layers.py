@@ -155,8 +155,13 @@ def test_start_has_unit_variance(layer_type: str, domain: str, parameters: str, 
 
 @pytest.mark.parametrize("layer_type", TYPES)
 @pytest.mark.parametrize("rescale", [False, True])
-def test_variance_preserving_is_right_on_the_interval(layer_type: str, rescale: bool) -> None:
-    synapse = make_synapse(layer_type, n=4, segments=2, init="variance_preserving", rescale_output=rescale)
+@pytest.mark.parametrize("parameters", ["nodal", "spectral"])
+@pytest.mark.parametrize("domain", ["extrapolate", "tanh"])
+def test_variance_preserving_is_right_on_the_interval(
+    layer_type: str, rescale: bool, parameters: str, domain: str
+) -> None:
+    options = {"rescale_output": rescale, "parameters": parameters, "domain": domain}
+    synapse = make_synapse(layer_type, n=4, segments=2, init="variance_preserving", **options)
     layer = HighOrderLinear(400, 400, synapse)
     y = layer(torch.rand(400, 400) * 2 - 1)
     assert y.std(0).mean().item() == pytest.approx(1, abs=0.1)
@@ -266,6 +271,19 @@ def test_meta_device() -> None:
     assert layer(torch.randn(2, 4)).isfinite().all()
 
 
+@pytest.mark.parametrize("layer_type", ["polynomial", "continuous", "discontinuous", "fourier"])
+def test_nan_stays_nan_even_with_constants_alone(layer_type: str) -> None:
+    layer = HighOrderLinear(1, 1, make_synapse(layer_type, n=1))
+    assert layer(torch.tensor([[math.nan]])).isnan().all()
+
+
+def test_tangents_are_right_whatever_surrounds_the_first_call() -> None:
+    with torch.inference_mode(), torch.device("meta"):
+        slopes = Polynomial(4, 2.125).end_slopes()
+    assert slopes.device.type == "cpu"
+    assert slopes.abs().min() > 0
+
+
 def test_unbatched_images() -> None:
     layer = HighOrderConv2d(2, 3, 3, make_synapse("polynomial"), padding=1)
     x = torch.randn(2, 5, 5)
@@ -299,6 +317,8 @@ def test_deep_stacks_keep_their_scale(layer_type: str) -> None:
         (lambda: HighOrderConv2d(3, 4, 3, make_synapse("polynomial"), groups=2), "groups=2"),
         (lambda: HighOrderConv2d(3, 4, (3, 3, 3), make_synapse("polynomial")), "expected one number or 2"),
         (lambda: HighOrderConv2d(3, 4, 3, make_synapse("polynomial"), padding_mode="wrap"), "padding_mode='wrap'"),
+        (lambda: HighOrderConv2d(3, 4, 3, make_synapse("polynomial"), padding="smae"), "padding='smae'"),
+        (lambda: HighOrderConv2d(3, 4, 3, make_synapse("polynomial"), padding="same", stride=2), "stride=2"),
     ],
 )
 def test_wrong_options_are_refused(make, message: str) -> None:

@@ -29,6 +29,8 @@ def test_many_factors_neither_overflow_nor_vanish_half_way() -> None:
     huge, tiny = torch.full((2, 400), 1e3), torch.full((2, 400), 1e-3)
     torch.testing.assert_close(balanced_product(torch.cat([huge, tiny], 1)), torch.ones(2), rtol=1e-3, atol=0)
     assert balanced_product(huge).isinf().all()
+    assert balanced_product(torch.tensor([1e20, 1e20, 1e-20, 1e-20])).item() == pytest.approx(1, rel=1e-5)
+    assert balanced_product(torch.tensor([300.0, 300.0, 1 / 300, 1 / 300]).half()).item() == pytest.approx(1, rel=1e-2)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])

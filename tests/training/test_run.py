@@ -53,7 +53,9 @@ def test_the_same_seed_gives_the_same_run(settings, tmp_path: Path) -> None:
     assert all(states[0]["state_dict"][key].equal(value) for key, value in states[1]["state_dict"].items())
 
 
-@pytest.mark.parametrize("extra", [(), ("val_fraction=0.2",), ("layer_by_layer=true",), ("dataset=cifar100",)])
+@pytest.mark.parametrize(
+    "extra", [(), ("val_fraction=0.2",), ("layer_by_layer=true", "max_epochs=2"), ("dataset=cifar100",)]
+)
 def test_test_repeats_the_figures_from_the_checkpoint_alone(trained, tmp_path: Path, extra: tuple[str, ...]) -> None:
     metrics = trained(*FAST, *extra)
     name = "best" if metrics["tested"] == "best" else "last"
@@ -97,17 +99,30 @@ def test_a_run_is_never_written_over(trained, settings, tmp_path: Path) -> None:
 
 def test_a_run_that_failed_before_training_may_be_tried_again(trained, tmp_path: Path) -> None:
     with pytest.raises(UserError):
-        trained(*FAST, "early_stopping=1")
+        trained(*FAST, "skip=nosuch")
     assert trained(*FAST)["status"] == "finished"
 
 
 def test_divergence_stops_at_the_step(settings, tmp_path: Path) -> None:
     config = settings(*FAST, "learning_rate=1e12", "domain=extrapolate", "norm=none", "gradient_clip_val=0")
-    with pytest.raises(Diverged, match=r"the loss is (nan|inf) at step \d+"):
+    with pytest.raises(Diverged, match=r"the train loss is (nan|inf) at step \d+"):
         run.train(config, tmp_path)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["status"] == "diverged"
     assert "step" in metrics["error"]
+
+
+def test_divergence_in_evaluation_is_no_result(settings, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match="the test loss is nan"):
+        run.train(settings(*FAST, "trainer=debug", "learning_rate=1e30"), tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text())["status"] == "diverged"
+
+
+@pytest.mark.parametrize("config", [{}, [], {"dataset": 3}, {"seed": -1}])
+def test_foreign_configs_in_checkpoints_are_refused(tmp_path: Path, config: object) -> None:
+    torch.save({"state_dict": {}, "config": config}, tmp_path / "x.ckpt")
+    with pytest.raises(UserError, match=r"x\.ckpt"):
+        run.test(tmp_path / "x.ckpt")
 
 
 def test_debug_is_one_batch_whatever_else_is_set(trained, tmp_path: Path) -> None:
@@ -131,9 +146,27 @@ def test_schedulers(trained, scheduler: str, warmup: int) -> None:
     assert trained(*FAST, f"scheduler={scheduler}", f"warmup_epochs={warmup}", "max_epochs=2")["epochs"] == 2
 
 
-def test_plateau_refuses_a_warm_up(trained) -> None:
-    with pytest.raises(UserError, match="warmup_epochs"):
-        trained(*FAST, "scheduler=plateau", "warmup_epochs=1")
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("scheduler=plateau warmup_epochs=1", "warmup_epochs"),
+        ("early_stopping=1", "val_fraction"),
+        ("layer_by_layer=true max_epochs=1 epochs_per_layer=1", "max_epochs >= 2"),
+        ("layer_by_layer=true early_stopping=1 val_fraction=0.1", "layer_by_layer"),
+        ("layer_by_layer=true trainer=ddp", "layer_by_layer"),
+        ("optimizer.momentum=0", "optimizer=sgd"),
+        ("scheduler=plateau scheduler.factor=2", "scheduler=plateau"),
+        ("trainer.strategy=foo", "trainer=cpu"),
+        ("model_name=resnet10_small norm=instance", "cannot train"),
+        ("batch_size=1 model_name=resnet10_small", "cannot train"),
+        ("model_name._target_=torchvision.models.get_model", "model_name"),
+        ("skip=[nosuch]", "skip=nosuch"),
+        ("model_name=alexnet width=0.5 dataset.image_size=64", "width=0.5: AlexNet"),
+    ],
+)
+def test_what_cannot_train_is_refused(trained, overrides: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        trained(*FAST, *overrides.split())
 
 
 @pytest.mark.slow
@@ -174,11 +207,6 @@ def test_layer_by_layer_trains_each_stage_in_turn(trained, caplog: pytest.LogCap
     stages = [message for message in caplog.messages if "training stage" in message]
     assert stages == [f"layer by layer: training stage {k} of 2" for k in (1, 2)]
     assert metrics["test_acc"] > 0.1
-
-
-def test_early_stopping_needs_validation_and_stops(trained) -> None:
-    with pytest.raises(UserError, match="val_fraction"):
-        trained(*FAST, "early_stopping=1")
 
 
 def test_early_stopping_stops(trained) -> None:

@@ -1,0 +1,97 @@
+"""Lightning's Trainer from the config: where it runs, what it saves, what it shows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from rich.console import Console
+
+from ..errors import Diverged, UserError
+from ..models.stages import Staged
+from .build import Config, Experiment
+from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
+from .checkpoints import ConfigInCheckpoint
+
+
+def make_trainer(config: Config, experiment: Experiment, folder: Path) -> pl.Trainer:
+    """Make the trainer of a run whose files go under the folder; UserError where it cannot run here."""
+    return _trainer(
+        config,
+        **_place(config),
+        max_epochs=config["max_epochs"],
+        gradient_clip_val=config["gradient_clip_val"] or None,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
+        callbacks=[_checkpoints(config, folder), ConfigInCheckpoint(config), *_callbacks(config, experiment)],
+        num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
+        log_every_n_steps=10,
+    )
+
+
+def make_tester(config: Config) -> pl.Trainer:
+    """Make a trainer that only tests, on what this machine has: a checkpoint's own place may be another one."""
+    return _trainer(
+        config, accelerator="auto", devices=1, logger=False, enable_checkpointing=False, callbacks=[Silence()]
+    )
+
+
+def fit(trainer: pl.Trainer, experiment: Experiment) -> None:
+    """Train; what a spawned process raised is raised here as what it was."""
+    try:
+        trainer.fit(experiment.task, datamodule=experiment.data)
+    except Exception as error:
+        spawned = re.search(r"high_order_nets\.errors\.(Diverged|UserError): (.*)", str(error))
+        if spawned is None or isinstance(error, Diverged | UserError):
+            raise
+        raise {"Diverged": Diverged, "UserError": UserError}[spawned[1]](spawned[2]) from error
+
+
+def _trainer(config: Config, **options: Any) -> pl.Trainer:
+    try:
+        return pl.Trainer(
+            precision=config["precision"],
+            enable_progress_bar=Console().is_terminal,
+            enable_model_summary=False,
+            use_distributed_sampler=False,  # The loaders share the images out among processes themselves.
+            **_limits(config),
+            **options,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise UserError(f"trainer={config['choices']['trainer']} precision={config['precision']}: {error}") from error
+
+
+def _place(config: Config) -> dict[str, Any]:
+    place = {key: value for key, value in config["trainer"].items() if key != "debug"}
+    if place["devices"] not in (1, "auto") and place["strategy"] == "auto":
+        # Lightning's own choice would run the command line, -m included, once more a device.
+        place["strategy"] = "ddp_spawn"
+    return place
+
+
+def _limits(config: Config) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    if config["trainer"].get("debug"):
+        limits = {"limit_train_batches": 1, "limit_val_batches": 1, "limit_test_batches": 1}
+    return limits if config["val_fraction"] > 0 else limits | {"limit_val_batches": 0}
+
+
+def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
+    callbacks: list[Callback] = [Silence(), Clock(), LearningRateMonitor("step"), EpochLines()]
+    if Console().is_terminal:
+        callbacks.append(Progress(leave=False))
+    if config["early_stopping"]:
+        callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
+    if isinstance(experiment.task.net, Staged):
+        callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
+    return callbacks
+
+
+def _checkpoints(config: Config, folder: Path) -> ModelCheckpoint:
+    """Keep the last epoch and, with a validation split, the best; read-outs of stages do not compete."""
+    options: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
+    if config["val_fraction"] > 0 and not config["layer_by_layer"]:
+        return ModelCheckpoint(filename="best", monitor="val_acc", mode="max", save_last=True, **options)
+    return ModelCheckpoint(filename="last", **options)
