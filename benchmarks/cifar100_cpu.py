@@ -1,10 +1,11 @@
 """Run and tabulate the CIFAR-100 comparison on a CPU: results/cifar100_cpu.md.
 
     python benchmarks/cifar100_cpu.py run [PATTERN …]      the rows whose name matches, those not run yet, one by one
-    python benchmarks/cifar100_cpu.py table                the tables of what has been run, as Markdown
+    python benchmarks/cifar100_cpu.py table                the tables in results/cifar100_cpu.md, from what has been run
 
-A row is a label and a set of overrides; a run lands in outputs/cifar100_cpu/ROW-sSEED, on one thread. Several
-`run` may work side by side: each takes a run by making its folder.
+A row is a label and a set of overrides; a run lands in outputs/cifar100_cpu/ROW-sSEED, on one thread, and its
+figures in results/cifar100_cpu.json, so that what is missing can be run later and elsewhere. Several `run` may work
+side by side: each takes a run by making its folder. ROUNDS=1 in the environment leaves it at the first seed.
 """
 
 import json
@@ -16,10 +17,19 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUTS = Path(os.environ.get("CIFAR100_CPU_OUTPUTS", ROOT / "outputs" / "cifar100_cpu"))
 SHORT, LONG = "experiment=cifar100_cpu", "experiment=cifar100_cpu_long"
 POLY = "layer_type=polynomial2d n=3"
+STORE = ROOT / "results" / "cifar100_cpu.json"
+PAGE = ROOT / "results" / "cifar100_cpu.md"
+MARK = "<!-- below: made by `python benchmarks/cifar100_cpu.py table` -->"
+KEPT = (
+    *("status", "error", "test_acc", "test_acc5", "test_loss", "train_acc", "train_loss", "parameters"),
+    *("parameters_reduced", "macs", "seconds", "seconds_per_epoch", "images_per_second", "date", "versions", "cpus"),
+)
 LION = "optimizer=lion learning_rate=1e-3 weight_decay=0.1"
 SEED = "norm=max_abs parameters=nodal init=constant_random optimizer=lion learning_rate=1e-4 weight_decay=0"
 WIDE = "layer_type=standard width=0.35"
@@ -76,38 +86,45 @@ SEEDS = dict.fromkeys(("relu", "relu-wide", "crelu", "poly3", "poly3-match"), 3)
 def run(patterns: list[str]) -> None:
     """Run what matches and is not there, the first seed of all rows before the second of any."""
     chosen = [name for name in ROWS if any(fnmatch(name, pattern) for pattern in patterns or ["*"])]
-    for seed in range(1, 4):
+    for seed in range(1, 1 + int(os.environ.get("ROUNDS", "3"))):
         for name in chosen:
-            if seed <= SEEDS.get(name, 1):
-                run_one(name, ROWS[name][1], seed)
+            if seed <= SEEDS.get(name, 1) and f"{name}-s{seed}" not in stored():
+                run_one(f"{name}-s{seed}", [*ROWS[name][1].split(), f"seed={seed}"])
 
 
-def run_one(name: str, overrides: str, seed: int) -> None:
-    """Run one setting with one seed in a process of its own, unless another has taken it."""
-    folder = OUTPUTS / f"{name}-s{seed}"
+def run_one(run_name: str, overrides: list[str]) -> None:
+    """Run one setting with one seed in a process of its own and store its figures, unless another has taken it."""
+    folder = OUTPUTS / run_name
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         return
-    command = [
-        sys.executable,
-        "-m",
-        "high_order_nets",
-        "train",
-        *overrides.split(),
-        f"seed={seed}",
-        f"run_dir={folder}",
-    ]
-    print(f"{name} seed {seed}", flush=True)
+    command = [sys.executable, "-m", "high_order_nets", "train", *overrides, f"run_dir={folder}"]
+    print(run_name, flush=True)
     with (folder / "log.txt").open("w") as log:
         subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+    store(run_name, json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
+
+
+def stored() -> dict[str, dict[str, Any]]:
+    """Read the figures of all runs by ROW-sSEED."""
+    return json.loads(STORE.read_text(encoding="utf-8")) if STORE.exists() else {}
+
+
+def store(run_name: str, metrics: dict[str, Any]) -> None:
+    """Add the figures of a run that finished or diverged."""
+    if metrics["status"] not in ("finished", "diverged"):
+        return
+    kept = {key: metrics[key] for key in KEPT if key in metrics}
+    kept["overrides"] = " ".join(word for word in metrics["command"].split() if "=" in word and "run_dir" not in word)
+    with FileLock(OUTPUTS / "store.lock"):
+        runs = dict(sorted((stored() | {run_name: kept}).items()))
+        STORE.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
 
 
 def metrics_of(name: str) -> list[dict[str, Any]]:
-    """Read the finished runs of a row, and those that diverged."""
-    files = sorted(OUTPUTS.glob(f"{name}-s[0-9]*/metrics.json"))
-    runs = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return [run for run in runs if run["status"] in ("finished", "diverged")]
+    """Find the runs of a row."""
+    return [run for run_name, run in stored().items() if run_name.rpartition("-s")[0] == name]
 
 
 def table_row(name: str, label: str, overrides: str) -> str:
@@ -162,6 +179,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         run(sys.argv[2:])
     elif sys.argv[1:] == ["table"]:
-        print(tables())
+        words = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
+        PAGE.write_text(f"{words}{MARK}\n\n{tables()}\n", encoding="utf-8")
     else:
         sys.exit(__doc__)
