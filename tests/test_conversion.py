@@ -93,6 +93,13 @@ def test_defaults(small: nn.Module) -> None:
     assert "swapped 12 × Conv2d → HighOrderConv2d" in str(report)
 
 
+@pytest.mark.parametrize("layer_type", LAYER_TYPES)
+def test_converted_networks_learn_on_every_device(small: nn.Module, layer_type: str, device: str) -> None:
+    net, _ = convert(small.to(device), layer_type, segments=2)
+    net(torch.randn(4, 3, 16, 16, device=device)).square().mean().backward()
+    assert all(p.device.type == device and p.grad is not None for p in net.parameters())
+
+
 def test_standard_keeps_everything_but_what_is_asked_for(small: nn.Module) -> None:
     net, report = convert(small, "standard")
     assert not report.swapped

@@ -32,7 +32,7 @@ def load_images(name: str, root: Path) -> ImageData:
     path = root / f"{name}.safetensors"
     if not path.exists():
         if name not in SOURCES:
-            raise UserError(f"dataset {name!r}: no file {path}; those that are fetched are {', '.join(SOURCES)}")
+            raise UserError(f"dataset {name!r}: no file {path}; known without one: digits, {', '.join(SOURCES)}")
         try:
             _prepare_once(name, root, path)
         except OSError as error:

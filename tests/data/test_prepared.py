@@ -219,6 +219,11 @@ def test_unknown_name_lists_the_known_ones(tmp_path):
         load_images("imagenet", tmp_path)
 
 
+def test_any_name_with_a_prepared_file_is_a_data_set(tmp_path):
+    write_prepared(tmp_path / "mine.safetensors", {"dataset": "mine"})
+    assert load_images("mine", tmp_path).classes == ("a", "b", "c")
+
+
 def test_digits_need_no_root():
     data = load_images("digits", Path("/nonexistent"))
     assert data.train_images.shape == (1438, 1, 8, 8)

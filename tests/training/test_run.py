@@ -45,6 +45,11 @@ def test_default_network_learns_the_digits(trained) -> None:
     assert metrics["test_acc"] > 0.85
 
 
+def test_every_device_trains(trained, device: str) -> None:
+    accelerator = {"cpu": "cpu", "cuda": "gpu"}[device]
+    assert trained(*FAST, f"trainer={accelerator}")["device"].startswith("cpu") == (device == "cpu")
+
+
 def test_the_same_seed_gives_the_same_run(settings, tmp_path: Path) -> None:
     first = run.train(settings(*FAST), tmp_path / "a")
     torch.rand(7)  # nothing else that draws random numbers may matter
