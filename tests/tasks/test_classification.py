@@ -1,0 +1,30 @@
+"""The classification task's losses and figures."""
+
+import pytest
+import torch
+from torch import nn
+
+from high_order_nets.errors import Diverged
+from high_order_nets.tasks import Classification
+from high_order_nets.tasks.classification import LOSSES
+
+
+def test_cross_entropy_with_label_smoothing() -> None:
+    logits, labels = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    target = torch.nn.functional.one_hot(labels, 4) * 0.8 + 0.05
+    expected = -(target * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(LOSSES["cross_entropy"](logits, labels, 0.2), expected)
+
+
+def test_mean_squared_error_is_zero_at_the_one_hot_labels() -> None:
+    labels = torch.tensor([2, 0])
+    assert LOSSES["mse"](torch.eye(3)[labels], labels, 0.0) == 0
+
+
+@pytest.mark.parametrize("step", ["training_step", "validation_step", "test_step"])
+def test_a_non_finite_loss_is_never_passed_on(step: str) -> None:
+    net = nn.Linear(2, 3)
+    nn.init.constant_(net.weight, float("nan"))
+    task = Classification(nn.Sequential(nn.Flatten(), net), 3, lambda net, steps: None)
+    with pytest.raises(Diverged, match=r"loss is nan at step 0"):
+        getattr(task, step)((torch.ones(4, 2, 1, 1), torch.tensor([0, 1, 2, 0])))
