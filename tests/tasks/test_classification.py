@@ -25,6 +25,6 @@ def test_mean_squared_error_is_zero_at_the_one_hot_labels() -> None:
 def test_a_non_finite_loss_is_never_passed_on(step: str) -> None:
     net = nn.Linear(2, 3)
     nn.init.constant_(net.weight, float("nan"))
-    task = Classification(nn.Sequential(nn.Flatten(), net), 3, lambda net, steps: None)
+    task = Classification(nn.Sequential(nn.Flatten(), net), 3, lambda _net, _steps: None)
     with pytest.raises(Diverged, match=r"loss is nan at step 0"):
         getattr(task, step)((torch.ones(4, 2, 1, 1), torch.tensor([0, 1, 2, 0])))
