@@ -78,7 +78,7 @@ def relative_rate(node: Config, done: float) -> float:
         rise = node["pct_start"]
         if done < rise:
             return 1 - (1 - 1 / 25) * _fall(done / rise)
-        return _fall((done - rise) / (1 - rise)) if rise < 1 else 1.0
+        return _fall((done - rise) / (1 - rise))
     if node["name"] == "multistep":
         return node["gamma"] ** sum(done >= milestone for milestone in node["milestones"])
     return 1.0

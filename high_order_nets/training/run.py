@@ -141,7 +141,9 @@ def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
     """Take the figures out of Lightning's metrics, under one name each."""
     names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
     names |= {"seconds_per_epoch", "images_per_second", "epochs"}
-    figures = {key: float(value) for key, value in metrics.items() if key in names}
+    figures: dict[str, Any] = {key: float(value) for key, value in metrics.items() if key in names}
+    if "epochs" in figures:
+        figures["epochs"] = int(figures["epochs"])
     if "train_loss_epoch" in metrics:  # train_loss itself is the last step's
         figures["train_loss"] = float(metrics["train_loss_epoch"])
     return figures

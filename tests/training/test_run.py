@@ -8,8 +8,10 @@ import torch
 import torchvision
 from safetensors import safe_open
 
+from high_order_nets import swaps
 from high_order_nets.errors import Diverged, UserError
-from high_order_nets.training import run
+from high_order_nets.training import rules, run
+from high_order_nets.training.config import choices_of
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.3")
 
@@ -43,6 +45,11 @@ def test_without_validation_the_last_is_tested(trained, tmp_path: Path) -> None:
 def test_default_network_learns_the_digits(trained) -> None:
     metrics = trained("dataset=digits", "max_epochs=4")
     assert metrics["test_acc"] > 0.85
+
+
+def test_the_command_line_knows_the_activations_and_norms_of_convert() -> None:
+    assert set(rules.ACTIVATIONS) == {"auto", "none", "keep", *swaps.ACTIVATIONS}
+    assert set(choices_of("norm")) == set(swaps.NORMS)
 
 
 def test_every_device_trains(trained, device: str) -> None:
