@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import ClassVar
@@ -20,7 +20,8 @@ class Basis(ABC):
         f(x) = a_0 + Σ_{g=1..G} a_g φ_g(x),   a = T w,
 
     because functions that sum to one need one group less in the contraction. A subclass is a frozen dataclass and gives
-    `weights`, `terms` (the φ_g), `make_transform` (T) and `line`; everything else follows from those.
+    `weights`, `terms` (the φ_g), `slopes` (their derivatives), `make_transform` (T) and `line`; everything else
+    follows from those.
     """
 
     registry: ClassVar[dict[str, type["Basis"]]] = {}
@@ -43,12 +44,28 @@ class Basis(ABC):
         """Evaluate φ_1 … φ_G at x; each has the shape and dtype of x. Nothing is clamped: end pieces continue."""
 
     @abstractmethod
+    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
+        """Evaluate dφ_1/dx … dφ_G/dx at x; a number where one is constant. At a knot: those of the knot's segment."""
+
+    @abstractmethod
     def make_transform(self) -> Tensor:
         """Make T, float64 (1 + G, M): from the weights to the coefficients of 1, φ_1 … φ_G."""
 
     @abstractmethod
     def line(self) -> Tensor:
         """Weights, float64 (M,), of the function that stands for a line of slope 1 through 0."""
+
+    def nodes(self) -> Tensor | None:
+        """X_j, float64 (M,), where the weights are values at nodes; None where they are not."""
+        return None
+
+    def interpolate(self, f: Callable[[Tensor], Tensor]) -> Tensor:
+        """Weights, float64 (M,), of the function that meets f at the nodes (least squares where there are none)."""
+        nodes = self.nodes()
+        if nodes is not None:
+            return f(nodes)
+        x = (torch.arange(1024, dtype=torch.float64) + 0.5) * (self.length / 1024) - self.length / 2
+        return torch.linalg.lstsq(self.functions(x).T, f(x)[:, None]).solution[:, 0]
 
     def transform(self) -> Tensor:
         """T, float64 (1 + G, M), made once; not to be changed in place."""
@@ -73,6 +90,19 @@ class Basis(ABC):
         """Evaluate b_1 … b_M at x of any shape: (M, *x.shape), in x's dtype."""
         reduced = torch.stack([torch.ones_like(x), *self.terms(x)])
         return torch.einsum("gm,g...->m...", self.transform().to(x), reduced)
+
+    def pullback(self, x: Tensor, grads: list[Tensor]) -> Tensor:
+        """Give Σ_g grad_g dφ_g/dx, (…) of x's shape: what the gradients of the terms say of x."""
+        total = torch.zeros_like(x) if not grads else None
+        for grad, slope in zip(grads, self.slopes(x), strict=True):
+            if isinstance(slope, Tensor):
+                total = grad * slope if total is None else total.addcmul_(grad, slope)
+            elif total is None:
+                total = grad * slope
+            elif slope:
+                total = total.add_(grad, alpha=slope)
+        assert total is not None
+        return total
 
     def end_slopes(self) -> Tensor:
         """dφ_g/dx at both ends of the interval, float64 (G, 2)."""
@@ -100,12 +130,9 @@ def _transform(basis: Basis) -> Tensor:
 @lru_cache(maxsize=256)
 def _end_slopes(basis: Basis) -> Tensor:
     with on_their_own():
-        ends = torch.tensor([-basis.length / 2, basis.length / 2], dtype=torch.float64, requires_grad=True)
-        slopes = torch.zeros(basis.groups, 2, dtype=torch.float64)
-        for slope, term in zip(slopes, basis.terms(ends), strict=True):
-            if term.requires_grad:  # steps do not
-                slope.copy_(torch.autograd.grad(term.sum(), ends, retain_graph=True)[0])
-        return slopes
+        ends = torch.tensor([-basis.length / 2, basis.length / 2], dtype=torch.float64)
+        rows = [torch.ones(2, dtype=torch.float64) * slope for slope in basis.slopes(ends)]
+        return torch.stack(rows) if rows else torch.zeros(0, 2, dtype=torch.float64)
 
 
 def inverse_of_values(values: Tensor) -> Tensor:
@@ -124,10 +151,21 @@ def lobatto_nodes(n: int) -> Tensor:
 
 def chebyshev(t: Tensor, degree: int) -> list[Tensor]:
     """T_1(t) … T_degree(t) by T_{m+1} = 2 t T_m - T_{m-1}."""
-    values = [t, 2 * t * t - 1][:degree]
+    values = [t]
+    if degree > 1:
+        values.append(torch.addcmul(t.new_tensor(-1.0), t, t, value=2))
     while len(values) < degree:
-        values.append(2 * t * values[-1] - values[-2])
-    return values
+        values.append(torch.addcmul(-values[-2], t, values[-1], value=2))
+    return values[:degree]
+
+
+def chebyshev_slopes(t: Tensor, degree: int) -> Sequence[Tensor | float]:
+    """T_m'(t) = m U_{m-1}(t), m = 1 … degree, by U_{m+1} = 2 t U_m - U_{m-1}."""
+    second = [2 * t]  # U_1, U_2, …
+    while len(second) < degree - 1:
+        before = second[-2] if len(second) > 1 else t.new_tensor(1.0)
+        second.append(torch.addcmul(-before, t, second[-1], value=2))
+    return [1.0, *((m + 2) * u for m, u in enumerate(second))][:degree]
 
 
 def require(condition: bool, message: str) -> None:

@@ -1,5 +1,6 @@
 """Concatenated ReLU as a basis: the control that tells polynomials from mere width."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,10 @@ class CReLU(Basis, name="crelu"):
     def terms(self, x: Tensor) -> list[Tensor]:
         """relu(-x) and relu(x)."""
         return [torch.relu(-x), torch.relu(x)]
+
+    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
+        """-1 left of 0 and 0 right of it, 0 and 1."""
+        return [-(x < 0).to(x.dtype), (x > 0).to(x.dtype)]
 
     def make_transform(self) -> Tensor:
         """T, float64 (3, 2), without a constant."""

@@ -1,6 +1,7 @@
 """Fourier series."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +40,14 @@ class Fourier(Basis, name="fourier"):
             last_sine, last_cosine = values[-2:]
             values += [last_sine * cosine + last_cosine * sine, last_cosine * cosine - last_sine * sine]
         return values[: self.n - 1]
+
+    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
+        """Evaluate ωi cos(iθ) and -ωi sin(iθ), ω = 2π/length."""
+        waves = Fourier(2 * (self.n // 2) + 1, self.length).terms(x)  # complete pairs
+        omega = 2 * math.pi / self.length
+        pairs = zip(waves[0::2], waves[1::2], strict=True)
+        slopes = [part * (omega * i) for i, (sine, cosine) in enumerate(pairs, 1) for part in (cosine, -sine)]
+        return slopes[: self.n - 1]
 
     def make_transform(self) -> Tensor:
         """T = diag(1/2, 1, …, 1), float64 (n, n)."""

@@ -1,11 +1,12 @@
 """One polynomial over the whole interval."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .base import Basis, chebyshev, inverse_of_values, lobatto_nodes, require, require_length
+from .base import Basis, chebyshev, chebyshev_slopes, inverse_of_values, lobatto_nodes, require, require_length
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,16 @@ class Polynomial(Basis, name="polynomial"):
 
     def terms(self, x: Tensor) -> list[Tensor]:
         """T_1 … T_{n-1} at 2x/length."""
-        return chebyshev(x * (2 / self.length), self.n - 1)
+        return chebyshev(self._local(x), self.n - 1)
+
+    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
+        """Evaluate 2m/length · U_{m-1}(2x/length)."""
+        scale = 2 / self.length
+        slopes = chebyshev_slopes(self._local(x), self.n - 1)
+        return slopes if scale == 1 else [slope * scale for slope in slopes]
+
+    def _local(self, x: Tensor) -> Tensor:
+        return x if self.length == 2 else x * (2 / self.length)
 
     def make_transform(self) -> Tensor:
         """T, float64 (n, n)."""

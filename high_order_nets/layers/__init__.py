@@ -2,6 +2,7 @@
 
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
+from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
 from .init import INITS
 from .linear import HighOrderLinear
 from .norm import L2, MaxAbs, MaxCenter
@@ -15,6 +16,9 @@ __all__ = [
     "HighOrderConv1d",
     "HighOrderConv2d",
     "HighOrderConv3d",
+    "HighOrderConvTranspose1d",
+    "HighOrderConvTranspose2d",
+    "HighOrderConvTranspose3d",
     "HighOrderLayer",
     "HighOrderLinear",
     "MaxAbs",

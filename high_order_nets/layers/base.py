@@ -1,36 +1,46 @@
-"""What linear and convolution layers share: a weight, and its way from nodal values to reduced coefficients."""
+"""What linear and convolution layers share: their parameters, and the way from those to an ordinary contraction."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .expansion import Expansion
 from .init import initialise
+from .kernels import apply
+from .parameters import Inputs, Parameters, without_autocast
 from .synapse import Synapse
-
-
-def without_autocast(tensor: Tensor) -> AbstractContextManager[Any]:
-    """Keep autocast from rounding what is computed on the tensor's device; the meta device has none."""
-    return nullcontext() if tensor.is_meta else torch.autocast(tensor.device.type, enabled=False)
 
 
 class HighOrderLayer(nn.Module):
     """y_o = Σ_i f_{o,i}(x_i) + bias_o, with a weight of shape (first, M, …): see the subclasses.
 
-    With `parameters="spectral"` the weight has shape (first, G, …), the coefficients of φ_1 … φ_G, and one bias
-    a neuron stands for all constants. `weight` and `bias` are the only entries of the state: T follows from the basis.
+    - With `parameters="spectral"` M gives way to G: the coefficients of φ_1 … φ_G, and one bias a neuron stands for
+      all constants.
+    - With `sharing` f_{o,i} = v_{o,i} φ_i: `weight` (first, …) is the ordinary one, v, and `shape` (M, functions) has
+      the weights of the φ_i, one for every input channel or for every group of channels.
+    - With `base` an ordinary contraction of the activated input is added, of `base_weight` (first, …).
+
+    These parameters are all of the state: T follows from the basis.
     """
 
     transform: Tensor
 
-    def __init__(self, weight_shape: tuple[int, ...], fan_in: int, synapse: Synapse, bias: int | None, **factory: Any):
+    def __init__(
+        self, ordinary_shape: tuple[int, ...], inputs: Inputs, synapse: Synapse, bias: int | None, **factory: Any
+    ):
         super().__init__()
-        self.synapse = synapse
-        self.fan_in = fan_in
-        self._has_constant = synapse.basis.has_constant
-        self.weight = nn.Parameter(torch.empty(weight_shape, **factory))
-        self.bias = None if bias is None else nn.Parameter(torch.empty(bias, **factory))
+        self.synapse, self.inputs = synapse, inputs
+        first, *rest = ordinary_shape
+
+        def parameter(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape, **factory))
+
+        self.weight = parameter(first, *rest) if synapse.shared else parameter(first, synapse.weights, *rest)
+        self.bias = None if bias is None else parameter(bias)
+        self.shape = parameter(synapse.weights, _functions(synapse, inputs.channels)) if synapse.shared else None
+        self.base_weight = parameter(first, *rest) if synapse.base else None
         self.register_buffer("transform", self._exact_transform(), persistent=False)
         self.reset_parameters()
 
@@ -39,19 +49,7 @@ class HighOrderLayer(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
         if not self.weight.is_meta:
-            self._draw()
-
-    @torch.no_grad()
-    def _draw(self) -> None:
-        if self.synapse.parameters == "nodal":
-            return initialise(self.weight, self.synapse, self.fan_in)
-        first, _, *rest = self.weight.shape
-        nodal = self.transform.new_empty(first, self.synapse.basis.weights, *rest)
-        initialise(nodal, self.synapse, self.fan_in)
-        a = self._transformed(nodal)
-        self.weight.copy_(a[:, 1:])
-        if self.bias is not None:  # One bias stands for the constants of all synapses.
-            self.bias.copy_(self._rescaled(a[:, 0]).flatten(1).sum(1))
+            initialise(self)
 
     def _exact_transform(self) -> Tensor:
         # At least float32, and never rounded on the way: `.bfloat16().double()` ends with an exact T again.
@@ -63,35 +61,138 @@ class HighOrderLayer(nn.Module):
         self.transform = self._exact_transform()
         return self
 
+    @property
+    def fan_in(self) -> int:
+        """The number of inputs of a neuron."""
+        return self.inputs.fan_in
+
+    def own_parameters(self) -> Parameters:
+        """Give the parameters in their order."""
+        return Parameters(self.weight, self.bias, self.shape, self.base_weight)
+
+    # --- from x and the parameters to an ordinary contraction; the kernels call these ---------------------------
+
+    def expand(self, x: Tensor, mixture: Tensor | None) -> Expansion:
+        """Expand x (rows, channels, *space)."""
+        return Expansion(self.synapse, self.inputs.groups, x, mixture)
+
+    def mixture(self, p: Parameters) -> Tensor | None:
+        """Give the coefficients (1 + G, channels) of the shared functions; None where they are not shared."""
+        if p.shape is None:
+            return None
+        if self.synapse.parameters == "spectral":
+            c = F.pad(p.shape, (0, 0, 1, 0))
+        else:
+            c = self.transform @ p.shape.to(self.transform.dtype)
+        return self.per_channel(c)
+
+    def kernel(self, p: Parameters) -> Tensor:
+        """Give the weight of the contraction with the features, all terms of a channel along axis 1: (first, T, …)."""
+        if self.synapse.shared:
+            parts = [p.weight.unsqueeze(1)]
+        elif self.synapse.parameters == "spectral":
+            parts = [p.weight]
+        else:
+            parts = [self.transformed(p.weight, slice(1, None)).to(p.weight.dtype)]
+        if parts[0].shape[1] == 0:
+            parts = [p.weight.new_zeros(len(p.weight), 1, *p.weight.shape[2:])]
+        if p.base_weight is not None:
+            parts.append(p.base_weight.unsqueeze(1))
+        return self.rescaled(torch.cat(parts, 1) if len(parts) > 1 else parts[0])
+
+    def constants(self, p: Parameters) -> Tensor | None:
+        """Give the constants of the functions, (first, …), where they are not in the bias or the features."""
+        if self.synapse.shared or self.synapse.parameters == "spectral" or not self.synapse.basis.has_constant:
+            return None
+        return self.rescaled(self.transformed(p.weight, slice(0, 1))[:, 0])
+
+    def transformed(self, weight: Tensor, rows: slice = slice(None)) -> Tensor:
+        """T w along the second axis, or some rows of it: (first, M, …) → (first, 1 + G, …)."""
+        transform = self.transform[rows]
+        a = transform @ weight.to(transform.dtype).flatten(2)
+        return a.view(len(weight), len(transform), *weight.shape[2:])
+
+    def rescaled(self, weight: Tensor) -> Tensor:
+        """Divide by the number of inputs where asked for."""
+        return weight / self.fan_in if self.synapse.rescale_output else weight
+
+    # --- what a layer of each kind says -------------------------------------------------------------------------
+
+    def contract(self, features: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """Contract the features (rows, channels, *space) with the kernel (first, T, …)."""
+        raise NotImplementedError
+
+    def contract_gradients(
+        self, grad: Tensor, features: Tensor, kernel: Tensor, needed: tuple[bool, bool]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Give the gradients of `contract` for its features and its kernel."""
+        raise NotImplementedError
+
+    def offset(self, p: Parameters, x: Tensor) -> Tensor | None:
+        """Give what is added to the contraction: a vector (out,), or (1, out, *space) where it depends on the place."""
+        raise NotImplementedError
+
+    def neuron_sums(self, constants: Tensor) -> Tensor:
+        """Add up a neuron's constants where all its inputs lie inside: (first, …) → (out,)."""
+        raise NotImplementedError
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Bring values of every channel, (rows, channels), to the layout (first, rows, …) of full weights."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """Compute the output of x (rows, channels, *space)."""
+        return apply(self, self.synapse.disturbed(x) if self.training else x)
+
     def coefficients(self) -> tuple[Tensor | None, Tensor]:
         """a_0, (first, …) or None where there is none, and a_1 … a_G, (first, G, …); divided under rescale_output."""
+        weight = self.full_weight()
+        if self.synapse.parameters == "nodal":
+            with without_autocast(weight):
+                weight = self.transformed(weight).to(weight.dtype)
+        weight = self.rescaled(weight)
         if self.synapse.parameters == "spectral":
-            a0, a = None, self._rescaled(self.weight)
-        else:
-            with without_autocast(self.weight):
-                full = self._rescaled(self._transformed(self.weight)).to(self.weight.dtype)
-            a0, a = full[:, 0] if self._has_constant else None, full[:, 1:]
-        if a.shape[1] == 0:  # Constants alone: one group of zeros keeps the contraction an ordinary one.
-            a = a.new_zeros(len(a), 1, *a.shape[2:])
-        return a0, a
+            return None, weight
+        return weight[:, 0] if self.synapse.basis.has_constant else None, weight[:, 1:]
 
-    def _transformed(self, weight: Tensor) -> Tensor:
-        """T w along the second axis: (first, M, …) → (first, 1 + G, …)."""
-        a = self.transform @ weight.to(self.transform.dtype).flatten(2)
-        return a.view(len(weight), len(self.transform), *weight.shape[2:])
+    def full_weight(self) -> Tensor:
+        """Give a weight with a function for every connection, (first, M, …): weight[o, j, i] = v[o, i] shape[j, i]."""
+        if self.shape is None:
+            return self.weight
+        return self.weight.unsqueeze(1) * self.spread(self.per_channel(self.shape))
 
-    def _rescaled(self, weight: Tensor) -> Tensor:
-        return weight / self.fan_in if self.synapse.rescale_output else weight
+    def per_channel(self, shape: Tensor) -> Tensor:
+        """Repeat the columns of groups of channels: (M, functions) → (M, channels)."""
+        return shape.repeat_interleave(self.inputs.channels // shape.shape[1], 1)
 
     @property
     def redundant_parameters(self) -> int:
         """Count the weights that only repeat a constant: one a neuron would do for all of its synapses."""
-        if self.synapse.parameters == "spectral" or not self._has_constant:
+        if self.synapse.parameters == "spectral" or not self.synapse.basis.has_constant:
             return 0
+        if self.shape is not None:
+            functions = self.shape.shape[1]
+            return functions if self.bias is not None else max(0, functions - self._neurons)
         synapses = self.weight.numel() // self.weight.shape[1]
-        neurons = synapses // self.fan_in
-        return synapses - (neurons if self.bias is None else 0)
+        return synapses - (self._neurons if self.bias is None else 0)
+
+    @property
+    def _neurons(self) -> int:
+        ordinary = self.weight.numel() // (1 if self.synapse.shared else self.weight.shape[1])
+        return ordinary // self.fan_in
 
     def extra_repr(self) -> str:
         """Show the weight's shape and the synapse."""
         return f"weight={tuple(self.weight.shape)}, {self.synapse}, bias={self.bias is not None}"
+
+
+def _functions(synapse: Synapse, channels: int) -> int:
+    """Count the functions of a layer that shares them."""
+    if synapse.sharing == "channel":
+        return channels
+    functions = int(synapse.sharing)
+    if channels % functions:
+        raise ValueError(f"sharing={functions}: must divide the layer's {channels} input channels")
+    return functions

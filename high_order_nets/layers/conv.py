@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import HighOrderLayer, without_autocast
-from .synapse import Synapse
+from .base import HighOrderLayer
+from .parameters import Inputs, Parameters
+from .synapse import Synapse, as_synapse
 
 PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 """torch.nn's names of the padding modes → F.pad's."""
@@ -16,13 +18,28 @@ PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replic
 Size = int | tuple[int, ...]
 
 
+def sizes(size: Size, dimensions: int) -> tuple[int, ...]:
+    """Give one number a dimension."""
+    given = (size,) * dimensions if isinstance(size, int) else tuple(size)
+    if len(given) != dimensions:
+        raise ValueError(f"{size}: expected one number or {dimensions} of them")
+    return given
+
+
+def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
+    """Refuse groups that do not divide the channels."""
+    if groups < 1 or in_channels % groups or out_channels % groups:
+        raise ValueError(f"groups={groups}: must divide in_channels={in_channels} and out_channels={out_channels}")
+
+
 class _HighOrderConv(HighOrderLayer):
     """y[b, o, p] = Σ_{c, k} f_{o,c,k}(x[b, c, p·stride + k·dilation - padding]) + bias_o.
 
     weight: (out, M, in/groups, *kernel).
 
-    Takes the keywords of the torch layer it stands for and gives its output shape. Padding is in basis space: a tap
-    outside the image contributes 0, not f(0) (padding_mode="zeros"; the other modes pad x before the basis).
+    Takes the keywords of the torch layer it stands for and gives its output shape. synapse is a Synapse, or a layer
+    type's name with its options (`"polynomial", n=3, scale=4.0`). Padding is in basis space: a tap outside the image
+    contributes 0, not f(0) (padding_mode="zeros"; the other modes pad x before the basis).
     """
 
     dimensions: int
@@ -33,7 +50,7 @@ class _HighOrderConv(HighOrderLayer):
         in_channels: int,
         out_channels: int,
         kernel_size: Size,
-        synapse: Synapse,
+        synapse: Synapse | str,
         *,
         stride: Size = 1,
         padding: Size | str = 0,
@@ -43,84 +60,116 @@ class _HighOrderConv(HighOrderLayer):
         padding_mode: str = "zeros",
         device: Any = None,
         dtype: Any = None,
+        **options: Any,
     ):
-        self._check(in_channels, out_channels, groups, padding_mode)
-        if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ValueError(f"padding={padding!r}: expected a number, same or valid")
-        if padding == "same" and any(step != 1 for step in self._sizes(stride)):
-            raise ValueError(f"padding='same' with stride={stride}: the size can only stay the same at stride 1")
-        kernel = self._sizes(kernel_size)
+        synapse = as_synapse(synapse, options)
+        check_groups(in_channels, out_channels, groups)
+        self._check_padding(padding, stride, padding_mode)
+        kernel = sizes(kernel_size, self.dimensions)
+        fan_in = in_channels // groups * math.prod(kernel)
         super().__init__(
-            (out_channels, synapse.weights, in_channels // groups, *kernel),
-            in_channels // groups * math.prod(kernel),
+            (out_channels, in_channels // groups, *kernel),
+            Inputs(in_channels, groups, fan_in, fan_in),
             synapse,
             out_channels if bias or synapse.needs_bias else None,
             device=device,
             dtype=dtype,
         )
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel
-        self.stride, self.dilation, self.groups = self._sizes(stride), self._sizes(dilation), groups
-        self.padding = padding if isinstance(padding, str) else self._sizes(padding)
-        self.padding_mode = padding_mode
+        self.stride, self.dilation = sizes(stride, self.dimensions), sizes(dilation, self.dimensions)
+        self.groups, self.padding_mode = groups, padding_mode
+        self.padding = padding if isinstance(padding, str) else sizes(padding, self.dimensions)
 
-    @staticmethod
-    def _check(in_channels: int, out_channels: int, groups: int, padding_mode: str) -> None:
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(f"groups={groups}: must divide in_channels={in_channels} and out_channels={out_channels}")
+    def _check_padding(self, padding: Size | str, stride: Size, padding_mode: str) -> None:
         if padding_mode not in PADDING_MODES:
             raise ValueError(f"padding_mode={padding_mode!r}: expected one of {', '.join(PADDING_MODES)}")
-
-    def _sizes(self, size: Size) -> tuple[int, ...]:
-        sizes = (size,) * self.dimensions if isinstance(size, int) else tuple(size)
-        if len(sizes) != self.dimensions:
-            raise ValueError(f"{size}: expected one number or {self.dimensions} of them")
-        return sizes
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"padding={padding!r}: expected a number, same or valid")
+        if padding == "same" and any(step != 1 for step in sizes(stride, self.dimensions)):
+            raise ValueError(f"padding='same' with stride={stride}: the size can only stay the same at stride 1")
 
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, in, *space) or (in, *space) → (batch, out, *space') or (out, *space')."""
         if x.dim() == self.dimensions + 1:
             return self.forward(x.unsqueeze(0)).squeeze(0)
+        if x.dim() != self.dimensions + 2 or x.shape[1] != self.in_channels:
+            expected = f"(batch, {self.in_channels}, *space) with {self.dimensions} axes of space"
+            raise ValueError(f"x of shape {tuple(x.shape)}: expected {expected}")
         if self.padding_mode != "zeros":
             x = F.pad(x, self._pad_sizes(), mode=PADDING_MODES[self.padding_mode])
-        a0, a = self.coefficients()  # (out, in/groups, *k), (out, G, in/groups, *k)
-        grouped = x.unflatten(1, (self.groups, -1))
-        features = self.synapse.expand(grouped, dim=2).flatten(1, 3)  # (batch, groups·G·in/groups, *space)
-        y = self._contract(features, a.flatten(1, 2), self.groups)
-        constant = self._constant(a0, x)
-        return y if constant is None else y + constant.to(y.dtype)
+        return self.evaluate(x)
 
-    def _constant(self, a0: Tensor | None, x: Tensor) -> Tensor | None:
-        """Sum the constants of the taps inside the image: (1, out, *space'), or (1, out, 1, …) without padding."""
-        bias = None if self.bias is None else self.bias.view(1, -1, *[1] * self.dimensions)
-        if a0 is None:
-            return bias
-        with without_autocast(x):
-            kernel = a0.sum(1, keepdim=True)  # (out, 1, *k)
-            if self._pads_basis():
-                constant = self._contract(x.new_ones(1, 1, *x.shape[2:], dtype=a0.dtype), kernel, 1)
-            else:
-                constant = kernel.flatten(1).sum(1).view(1, -1, *[1] * self.dimensions)
-        return constant if bias is None else constant + bias
+    def contract(self, features: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve: features (batch, T·in, *space), kernel (out, T, in/groups, *k) → (batch, out, *space')."""
+        return self._convolved(features, kernel.flatten(1, 2), bias, self.groups)
 
-    def _pads_basis(self) -> bool:
-        if self.padding_mode != "zeros" or self.padding == "valid":
-            return False
-        return self.padding == "same" or any(self.padding)  # type: ignore[arg-type]
+    def contract_gradients(
+        self, grad: Tensor, features: Tensor, kernel: Tensor, needed: tuple[bool, bool]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Give the gradients of features and kernel."""
+        before, after, padding = self._basis_padding()
+        padded = F.pad(features, _last_first(before, after)) if before != after else features
+        features_grad, kernel_grad, _ = torch.ops.aten.convolution_backward(
+            *(grad, padded, kernel.flatten(1, 2), None, self.stride, padding, self.dilation),
+            *(False, [0] * self.dimensions, self.groups, [*needed, False]),
+        )
+        if needed[0] and before != after:
+            for axis, (start, length) in enumerate(zip(before, features.shape[2:], strict=True), start=2):
+                features_grad = features_grad.narrow(axis, start, length)
+        return features_grad, kernel_grad.view_as(kernel) if needed[1] else None
 
-    def _contract(self, x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    def offset(self, p: Parameters, x: Tensor) -> Tensor | None:
+        """Sum the constants of the taps inside the image: (1, out, *space'), or (out,) without padding."""
+        constants = self.constants(p)
+        if constants is None:
+            return p.bias
+        before, after, _ = self._basis_padding()
+        if any((*before, *after)):
+            taps = constants.sum(1, keepdim=True)  # (out, 1, *k)
+            plane = self._convolved(taps.new_ones(1, 1, *x.shape[2:]), taps, None, 1)
+            return plane if p.bias is None else plane + p.bias.view(-1, *[1] * self.dimensions)
+        total = self.neuron_sums(constants)
+        return total if p.bias is None else total + p.bias
+
+    def neuron_sums(self, constants: Tensor) -> Tensor:
+        """(out, in/groups, *k) → (out,)."""
+        return constants.flatten(1).sum(1)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """(rows, in) → (out, rows, in/groups, 1, …): the channels that each output sees."""
+        grouped = values.unflatten(1, (self.inputs.groups, -1)).transpose(0, 1)
+        outputs = grouped.repeat_interleave(len(self.weight) // self.inputs.groups, 0)
+        return outputs.view(*outputs.shape, *[1] * self.dimensions)
+
+    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
         padding = self.padding if self.padding_mode == "zeros" else 0
-        return type(self).convolve(x, weight, None, self.stride, padding, self.dilation, groups)
+        return type(self).convolve(x, weight, bias, self.stride, padding, self.dilation, groups)
+
+    def _basis_padding(self) -> tuple[list[int], list[int], list[int]]:
+        """Padding in basis space: before and after each axis, and its symmetric part where it is symmetric, else 0."""
+        nothing = [0] * self.dimensions
+        if self.padding_mode != "zeros":
+            return nothing, nothing, nothing
+        ends = self._pad_sizes()
+        before, after = ends[-2::-2], ends[::-2]
+        return before, after, before if before == after else nothing
 
     def _pad_sizes(self) -> list[int]:
         """F.pad's sizes, last axis first."""
-        sizes: list[int] = []
-        for axis in reversed(range(self.dimensions)):
+        before, after = [], []
+        for axis in range(self.dimensions):
             total = self.dilation[axis] * (self.kernel_size[axis] - 1)
             if self.padding == "same":
-                sizes += [total // 2, total - total // 2]
+                before.append(total // 2)
+                after.append(total - total // 2)
             else:
-                sizes += [0, 0] if isinstance(self.padding, str) else [self.padding[axis]] * 2
-        return sizes
+                before.append(0 if isinstance(self.padding, str) else self.padding[axis])
+                after.append(before[-1])
+        return _last_first(before, after)
+
+
+def _last_first(before: list[int], after: list[int]) -> list[int]:
+    return [size for pair in reversed(list(zip(before, after, strict=True))) for size in pair]
 
 
 class HighOrderConv1d(_HighOrderConv):

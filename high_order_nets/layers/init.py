@@ -4,38 +4,60 @@ import math
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..basis.base import on_their_own
-from .synapse import Synapse
+from .synapse import BASES, Synapse
+
+if TYPE_CHECKING:
+    from .base import HighOrderLayer
+
+Start = tuple[Tensor, float]
+"""Weights of one function a channel, (M, channels), and E[f(x)²] of such a function, x standard normal."""
 
 
-def linear_(weight: Tensor, synapse: Synapse, fan_in: int) -> None:
-    """Start as random lines through 0: unit output variance for a standard normal input, whatever n and segments are.
-
-    weight: (first, M, …). The network starts as the ordinary network would (gain 1, fan-in).
-    """
+def _line(synapse: Synapse, channels: int) -> Start:
+    """φ = x, or what stands for it; a constant where the basis has nothing else."""
     line = synapse.basis.line()
-    if not line.any():  # A constant alone has no line.
-        return uniform_(weight, synapse, fan_in)
-    deviation = _target_deviation(synapse, fan_in) / math.sqrt(_line_power(synapse))
-    slopes = torch.randn_like(weight[:, :1]) * deviation
-    weight.copy_(slopes * _along_weights(line, weight))
+    if not line.any():
+        line = synapse.basis.constant()
+    return line[:, None].expand(-1, channels), _power(synapse, line)
 
 
-def variance_preserving_(weight: Tensor, synapse: Synapse, fan_in: int) -> None:
+def _relu(synapse: Synapse, channels: int) -> Start:
+    """The interpolant of relu(x)."""
+    ramp = synapse.basis.interpolate(torch.relu)
+    return ramp[:, None].expand(-1, channels), _power(synapse, ramp)
+
+
+def _mixed(synapse: Synapse, channels: int) -> Start:
+    """φ = (½ + ¼ε) x + ½ε' q(x), ε and ε' standard normal, q(x) = x²/2 for |x| ≤ 1 and |x| - ½ beyond."""
+    line = synapse.basis.line()
+    bowl = synapse.basis.interpolate(lambda x: torch.where(x.abs() <= 1, x * x / 2, x.abs() - 0.5))
+    slopes = 0.5 + 0.25 * torch.randn(channels, dtype=torch.float64)
+    bends = 0.5 * torch.randn(channels, dtype=torch.float64)
+    power = (0.25 + 0.0625) * _power(synapse, line) + 0.25 * _power(synapse, bowl)
+    return line[:, None] * slopes + bowl[:, None] * bends, power
+
+
+STARTS: dict[str, Callable[[Synapse, int], Start]] = {"linear": _line, "mixed": _mixed, "relu": _relu}
+"""Starts by a function φ_i for every input channel and random slopes v, f_{o,i} = v_{o,i} φ_i: unit output variance."""
+
+
+def variance_preserving_(weight: Tensor, synapse: Synapse, fan_in: float) -> None:
     """Start as independent random functions of mean 0: unit output variance for inputs uniform on the interval."""
     means, power = _moments(synapse)
     if power == 0:
         return uniform_(weight, synapse, fan_in)
-    weight.normal_(std=_target_deviation(synapse, fan_in) / math.sqrt(power))
+    weight.normal_(std=1 / math.sqrt(fan_in * power))
     function_means = (weight * _along_weights(means, weight)).sum(1, keepdim=True)
     weight.sub_(function_means * _along_weights(synapse.basis.constant(), weight) * synapse.basis.has_constant)
 
 
-def constant_random_(weight: Tensor, synapse: Synapse, fan_in: int) -> None:
+def constant_random_(weight: Tensor, synapse: Synapse, fan_in: float) -> None:
     """Start as random constants U[0, 1) / fan_in, as the seed does: nothing depends on the input."""
     warnings.warn(
         "init=constant_random: no gradient passes such a layer at the start; init=linear trains", stacklevel=2
@@ -44,31 +66,80 @@ def constant_random_(weight: Tensor, synapse: Synapse, fan_in: int) -> None:
     weight.copy_(draws * _along_weights(synapse.basis.constant(), weight))
 
 
-def uniform_(weight: Tensor, synapse: Synapse, fan_in: int) -> None:
+def uniform_(weight: Tensor, synapse: Synapse, fan_in: float) -> None:
     """Start with U(-1, 1) / fan_in at each node."""
     del synapse
     weight.uniform_(-1 / fan_in, 1 / fan_in)
 
 
-INITS: dict[str, Callable[[Tensor, Synapse, int], None]] = {
-    "linear": linear_,
+DRAWS: dict[str, Callable[[Tensor, Synapse, float], None]] = {
     "variance_preserving": variance_preserving_,
     "constant_random": constant_random_,
     "uniform": uniform_,
 }
+"""Starts by independent draws of every function, weight (first, M, …)."""
+
+INITS = (*STARTS, *DRAWS)
+"""The starts by name."""
 
 
 @torch.no_grad()
-def initialise(weight: Tensor, synapse: Synapse, fan_in: int) -> None:
-    """Fill the weight (first, M, …) by the synapse's own rule; fan_in counts a neuron's inputs."""
+def initialise(layer: "HighOrderLayer") -> None:
+    """Fill the parameters by the synapse's own rule, the bias with the constants where it stands for them."""
+    synapse, p = layer.synapse, layer.own_parameters()
     if synapse.init not in INITS:
         raise ValueError(f"init={synapse.init!r}: expected one of {', '.join(INITS)}")
-    INITS[synapse.init](weight, synapse, fan_in)
+    # What rescale_output divides by is made up for; a base branch gets half of the variance.
+    gain = (layer.fan_in if synapse.rescale_output else 1) * (math.sqrt(0.5) if synapse.base else 1)
+    if p.base_weight is not None:
+        p.base_weight.normal_(std=gain / math.sqrt(layer.inputs.reached * _base_power(synapse)))
+    functions = layer.inputs.channels if p.shape is None else p.shape.shape[1]
+    nodal, power = _draw_functions(layer, functions)
+    if nodal is None:  # every function for itself
+        return _store(layer, _draw_weights(layer, gain), None)
+    slopes = torch.randn_like(p.weight if synapse.shared else p.weight[:, 0], dtype=layer.transform.dtype)
+    slopes *= gain / math.sqrt(layer.inputs.reached * power)
+    _store(layer, slopes, nodal.to(slopes))
 
 
-def _target_deviation(synapse: Synapse, fan_in: int) -> float:
-    """Standard deviation of one function's output that gives a neuron of unit variance."""
-    return math.sqrt(fan_in) if synapse.rescale_output else 1 / math.sqrt(fan_in)
+def _draw_functions(layer: "HighOrderLayer", functions: int) -> tuple[Tensor | None, float]:
+    """Give a function for every channel or group, (M, functions), and its power; None where no channel has one."""
+    synapse = layer.synapse
+    if synapse.init in STARTS and synapse.basis.line().any():
+        return STARTS[synapse.init](synapse, functions)
+    if not synapse.shared:
+        return None, 1.0
+    nodal = torch.empty(1, synapse.basis.weights, functions)
+    DRAWS.get(synapse.init, uniform_)(nodal, synapse, 1.0)
+    return nodal[0], 1.0
+
+
+def _draw_weights(layer: "HighOrderLayer", gain: float) -> Tensor:
+    """Draw every function by itself, (first, M, …); without a line to start from, uniformly."""
+    first, _, *rest = layer.weight.shape
+    nodal = layer.transform.new_empty(first, layer.synapse.basis.weights, *rest)
+    DRAWS.get(layer.synapse.init, uniform_)(nodal, layer.synapse, layer.inputs.reached)
+    return nodal * gain if layer.synapse.init == "variance_preserving" else nodal
+
+
+def _store(layer: "HighOrderLayer", weight: Tensor, functions: Tensor | None) -> None:
+    """Write the functions into the layer's parameters; `functions` (M, channels or groups) go with ordinary weights."""
+    p = layer.own_parameters()
+    spectral = layer.synapse.parameters == "spectral"
+    if functions is not None and p.shape is None:
+        weight, functions = weight.unsqueeze(1) * layer.spread(functions), None
+    if functions is None:
+        full = layer.transformed(weight) if spectral else weight
+        p.weight.copy_(full[:, 1:] if spectral else full)
+        constants = full[:, 0]
+    else:
+        assert p.shape is not None
+        full = layer.transform @ functions if spectral else functions
+        p.weight.copy_(weight)
+        p.shape.copy_(full[1:] if spectral else full)
+        constants = (weight.unsqueeze(1) * layer.spread(layer.per_channel(full[:1])))[:, 0]
+    if spectral and p.bias is not None:
+        p.bias.copy_(layer.neuron_sums(layer.rescaled(constants)))
 
 
 def _along_weights(values: Tensor, weight: Tensor) -> Tensor:
@@ -76,14 +147,32 @@ def _along_weights(values: Tensor, weight: Tensor) -> Tensor:
     return values.to(weight).view(-1, *[1] * (weight.dim() - 2))
 
 
+def _normal() -> tuple[Tensor, Tensor]:
+    """Points and their weights under the standard normal density."""
+    x = torch.linspace(-8, 8, 8001, dtype=torch.float64)
+    density = torch.exp(-x * x / 2)
+    return x, density / density.sum()
+
+
+def _power(synapse: Synapse, weights: Tensor) -> float:
+    """E[f(x)²] of the function of these weights (M,), x standard normal, through the layer's domain."""
+    return _power_of(synapse, tuple(weights.tolist()))
+
+
 @lru_cache(maxsize=256)
-def _line_power(synapse: Synapse) -> float:
-    """E[f(x)²] of the line, x standard normal, through the layer's domain."""
+def _power_of(synapse: Synapse, weights: tuple[float, ...]) -> float:
     with on_their_own():
-        x = torch.linspace(-8, 8, 8001, dtype=torch.float64)
-        density = torch.exp(-x * x / 2)
-        values = synapse.basis.line() @ synapse.functions(x)
-        return float((values**2 * density).sum() / density.sum())
+        x, density = _normal()
+        values = torch.tensor(weights, dtype=torch.float64) @ synapse.functions(x)
+        return float((values**2 * density).sum())
+
+
+def _base_power(synapse: Synapse) -> float:
+    """E[b(x)²] of the base branch's activation, x standard normal."""
+    assert synapse.base is not None
+    with on_their_own():
+        x, density = _normal()
+        return float((BASES[synapse.base](x) ** 2 * density).sum())
 
 
 @lru_cache(maxsize=256)

@@ -1,22 +1,36 @@
 """The fully connected layer."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from .base import HighOrderLayer
-from .synapse import Synapse
+from .parameters import Inputs, Parameters
+from .synapse import Synapse, as_synapse
 
 
 class HighOrderLinear(HighOrderLayer):
-    """y_o = Σ_i f_{o,i}(x_i) + bias_o: x (…, in_features) → (…, out_features), weight (out, M, in)."""
+    """y_o = Σ_i f_{o,i}(x_i) + bias_o: x (…, in_features) → (…, out_features), weight (out, M, in).
+
+    synapse is a Synapse, or a layer type's name with its options (`"polynomial", n=3, scale=4.0`).
+    """
 
     def __init__(
-        self, in_features: int, out_features: int, synapse: Synapse, bias: bool = False, device=None, dtype=None
+        self,
+        in_features: int,
+        out_features: int,
+        synapse: Synapse | str,
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        **options: Any,
     ):
+        synapse = as_synapse(synapse, options)
         self.in_features, self.out_features = in_features, out_features
         super().__init__(
-            (out_features, synapse.weights, in_features),
-            in_features,
+            (out_features, in_features),
+            Inputs(in_features, 1, in_features, in_features),
             synapse,
             out_features if bias or synapse.needs_bias else None,
             device=device,
@@ -24,10 +38,34 @@ class HighOrderLinear(HighOrderLayer):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Contract the expanded input (…, G·in) with the coefficients (out, G·in)."""
-        a0, a = self.coefficients()
-        constant = self.bias
-        if a0 is not None:
-            constant = a0.sum(-1) if constant is None else a0.sum(-1) + constant
-        features = self.synapse.expand(x, dim=-2).flatten(-2)
-        return F.linear(features, a.flatten(1), constant)
+        """x (…, in_features) → (…, out_features)."""
+        if x.shape[-1:] != (self.in_features,):
+            raise ValueError(f"x of shape {tuple(x.shape)}: expected (…, {self.in_features})")
+        return self.evaluate(x.reshape(-1, self.in_features)).view(*x.shape[:-1], self.out_features)
+
+    def contract(self, features: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """Multiply: features (rows, T·in), kernel (out, T, in) → (rows, out)."""
+        return F.linear(features, kernel.flatten(1), bias)
+
+    def contract_gradients(
+        self, grad: Tensor, features: Tensor, kernel: Tensor, needed: tuple[bool, bool]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Give the gradients of features and kernel."""
+        features_grad = grad @ kernel.flatten(1) if needed[0] else None
+        return features_grad, (grad.mT @ features).view_as(kernel) if needed[1] else None
+
+    def offset(self, p: Parameters, x: Tensor) -> Tensor | None:
+        """Add up a neuron's constants: (out,)."""
+        constants = self.constants(p)
+        if constants is None:
+            return p.bias
+        total = self.neuron_sums(constants)
+        return total if p.bias is None else total + p.bias
+
+    def neuron_sums(self, constants: Tensor) -> Tensor:
+        """(out, in) → (out,)."""
+        return constants.sum(-1)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """(rows, in) → (1, rows, in)."""
+        return values.unsqueeze(0)

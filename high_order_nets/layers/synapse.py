@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..basis import Basis
@@ -16,25 +17,61 @@ def mirror(x: Tensor, period: float) -> Tensor:
     return torch.where(u > period, 2 * period - u, u) - period / 2
 
 
-DOMAINS: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "extrapolate": lambda x, _length: x,
-    "linear": lambda x, length: x.clamp(-length / 2, length / 2),
-    "clamp": lambda x, length: x.clamp(-length / 2, length / 2),
-    "tanh": lambda x, length: torch.tanh(x * (2 / length)) * (length / 2),
-    "mirror": mirror,
+def _mirror_slope(x: Tensor, period: float) -> Tensor:
+    return torch.where(torch.remainder(x + period / 2, 2 * period) > period, -1.0, 1.0)
+
+
+def _clamped(x: Tensor, length: float) -> Tensor:
+    return x.clamp(-length / 2, length / 2)
+
+
+class Domain(NamedTuple):
+    """How an input x beyond the interval of some length is brought to a point y of it."""
+
+    point: Callable[[Tensor, float], Tensor]
+    """(x, length) → y."""
+    slope: Callable[[Tensor, Tensor, float], Tensor | None]
+    """(x, y, length) → dy/dx as far as the functions feel it; None where it is 1."""
+
+
+DOMAINS: dict[str, Domain] = {
+    "extrapolate": Domain(lambda x, _length: x, lambda _x, _y, _length: None),
+    # Beyond the ends the functions go on with the slope that they have there.
+    "linear": Domain(_clamped, lambda _x, _y, _length: None),
+    "clamp": Domain(_clamped, lambda x, _y, length: (x.abs() <= length / 2).to(x.dtype)),
+    "tanh": Domain(
+        lambda x, length: torch.tanh(x * (2 / length)) * (length / 2),
+        lambda _x, y, length: 1 - (y * (2 / length)) ** 2,
+    ),
+    "mirror": Domain(mirror, lambda x, _y, length: _mirror_slope(x, length).to(x.dtype)),
 }
-"""How an input beyond the interval is brought to a point of it, given the interval's length."""
+"""What can happen beyond the interval."""
+
+BASES: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": F.silu,
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "tanh": torch.tanh,
+    "identity": lambda x: x,
+}
+"""The activations that a base branch can have."""
 
 
 @dataclass(frozen=True)
 class Synapse:
     """f(domain(mirror(x))): the function space of a layer's connections.
 
-    domain says what happens beyond the interval: `extrapolate` (the end polynomials continue), `linear` (their
-    tangents continue), `clamp`, `tanh` (x ← (ℓ/2) tanh(2x/ℓ), which also bends the inside) or `mirror`.
-    periodicity folds the input into [-p/2, p/2] first. rescale_output divides a neuron by its number of inputs.
-    parameters: `nodal` weights (values at the nodes, or Fourier coefficients), or `spectral`: the coefficients
-    of the reduced form without the constant, and one bias a neuron instead.
+    - domain: what happens beyond the interval: `extrapolate` (the end polynomials continue), `linear` (their
+      tangents continue), `clamp`, `tanh` (x ← (ℓ/2) tanh(2x/ℓ), which also bends the inside) or `mirror`.
+    - periodicity: fold the input into [-p/2, p/2] first.
+    - rescale_output: divide a neuron by its number of inputs.
+    - parameters: `nodal` weights (values at the nodes, or Fourier coefficients), or `spectral`: the coefficients of
+      the reduced form without the constant, and one bias a neuron instead.
+    - sharing: `synapse`, a function for every connection; `channel`, one for every input channel, in front of an
+      ordinary contraction; an integer g, one for each of g groups of channels.
+    - base: an activation whose ordinary contraction is added to the output; None for no such branch.
+    - dropout, noise: in training, drop inputs with this probability and add normal noise of this deviation.
+    - alpha: of product neurons: 1 keeps the linear part that the product contains, 0 takes it out.
     """
 
     basis: Basis
@@ -43,53 +80,96 @@ class Synapse:
     rescale_output: bool = False
     init: str = "linear"
     parameters: str = "nodal"
+    sharing: str | int = "synapse"
+    base: str | None = None
+    dropout: float = 0.0
+    noise: float = 0.0
+    alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.domain not in DOMAINS:
-            raise ValueError(f"domain={self.domain!r}: expected one of {', '.join(DOMAINS)}")
+        _require_name("domain", self.domain, DOMAINS)
+        _require_name("parameters", self.parameters, ("nodal", "spectral"))
+        if self.base is not None:
+            _require_name("base", self.base, BASES)
         if self.periodicity is not None and not self.periodicity > 0:
             raise ValueError(f"periodicity={self.periodicity}: expected a positive number or None")
-        if self.parameters not in ("nodal", "spectral"):
-            raise ValueError(f"parameters={self.parameters!r}: expected nodal or spectral")
+        if not (isinstance(self.sharing, int) and self.sharing >= 1):
+            _require_name("sharing", self.sharing, ("synapse", "channel", "a number of groups"))
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout}: expected a probability in [0, 1)")
+        if not self.noise >= 0:
+            raise ValueError(f"noise={self.noise}: expected a standard deviation of at least 0")
 
     @property
     def weights(self) -> int:
-        """M weights a connection, or G of them when they are spectral."""
+        """M weights a function, or G of them when they are spectral."""
         return self.basis.weights if self.parameters == "nodal" else self.basis.groups
+
+    @property
+    def shared(self) -> bool:
+        """Say whether connections share functions."""
+        return self.sharing != "synapse"
 
     @property
     def needs_bias(self) -> bool:
         """Say whether a neuron needs a bias because its synapses have no constants but its functions should."""
         return self.parameters == "spectral" and self.basis.has_constant
 
-    def terms(self, x: Tensor) -> list[Tensor]:
-        """Evaluate φ_1 … φ_G behind the domain, each of x's shape and dtype.
+    def disturbed(self, x: Tensor) -> Tensor:
+        """Apply dropout and noise, as in training."""
+        if self.dropout:
+            x = F.dropout(x, self.dropout)
+        return x + self.noise * torch.randn_like(x) if self.noise else x
 
-        Half-precision inputs are evaluated in float32: recurrences lose bits that the contraction then cannot miss.
+    def terms(self, x: Tensor) -> list[Tensor]:
+        """Evaluate φ_1 … φ_G behind the domain, each of x's shape, in float32 or better.
+
+        Half-precision inputs are widened: recurrences and segments lose bits that the contraction then cannot miss.
         """
-        wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        if self.periodicity is not None:
-            wide = mirror(wide, self.periodicity)
-        values = self.basis.terms(DOMAINS[self.domain](wide, self.basis.length))
-        if self.domain == "linear":
-            values = self._continue_tangents(wide, values)
-        return [value.to(x.dtype) for value in values]
+        x = self._folded(x)
+        values = self.basis.terms(DOMAINS[self.domain].point(x, self.basis.length))
+        return self._continue_tangents(x, values) if self.domain == "linear" else values
+
+    def pullback(self, x: Tensor, grads: list[Tensor]) -> Tensor:
+        """Give Σ_g grad_g dφ_g/dx, in float32 or better."""
+        folded = self._folded(x)
+        domain, length = DOMAINS[self.domain], self.basis.length
+        point = domain.point(folded, length)
+        total = self.basis.pullback(point, grads)
+        slope = domain.slope(folded, point, length)
+        total = total if slope is None else total * slope
+        return total if self.periodicity is None else total * _mirror_slope(x, self.periodicity).to(total.dtype)
+
+    def _folded(self, x: Tensor) -> Tensor:
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        return x if self.periodicity is None else mirror(x, self.periodicity)
 
     def _continue_tangents(self, x: Tensor, values: list[Tensor]) -> list[Tensor]:
-        half = self.basis.length / 2
-        below, above = torch.relu(-half - x), torch.relu(x - half)
-        slopes = self.basis.end_slopes().tolist()
-        return [value - left * below + right * above for value, (left, right) in zip(values, slopes, strict=True)]
+        beyond = x - _clamped(x, self.basis.length)  # negative on the left, positive on the right, 0 inside
+        return [_tangent(*pair, beyond) for pair in zip(values, self.basis.end_slopes().tolist(), strict=True)]
 
     def functions(self, x: Tensor) -> Tensor:
         """Evaluate b_1 … b_M behind the domain: (M, *x.shape)."""
-        reduced = torch.stack([torch.ones_like(x), *self.terms(x)])
+        terms = self.terms(x)
+        reduced = torch.stack([torch.ones_like(x, dtype=x.dtype), *(term.to(x.dtype) for term in terms)])
         return torch.einsum("gm,g...->m...", self.basis.transform().to(x), reduced)
 
-    def expand(self, x: Tensor, dim: int) -> Tensor:
-        """Stack φ_1 … φ_G along a new axis `dim`: x (…) → (…, G, …); one group of zeros where G = 0."""
-        nothing = torch.where(x.isnan(), x, 0) if self.basis.groups == 0 else x  # so that NaN stays NaN
-        return torch.stack(self.terms(x) or [nothing], dim)
+
+def _tangent(value: Tensor, slopes: list[float], beyond: Tensor) -> Tensor:
+    """Add slope · beyond on each side; a slope of 0 adds nothing, not even 0 · inf."""
+    left, right = slopes
+    if left == right:
+        return value.add(beyond, alpha=left) if left else value
+    if left == -right:
+        return value.add(beyond.abs(), alpha=right)
+    for slope, side in ((left, beyond.clamp(max=0)), (right, beyond.clamp(min=0))):
+        value = value.add(side, alpha=slope) if slope else value
+    return value
+
+
+def _require_name(option: str, value: Any, names: Any) -> None:
+    if value not in names:
+        raise ValueError(f"{option}={value!r}: expected one of {', '.join(names)}")
 
 
 def make_synapse(layer_type: str, **options: Any) -> Synapse:
@@ -99,8 +179,7 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     Raises ValueError for an unknown name and TypeError for an unknown option.
     """
     family = layer_type[:-2] if layer_type[-2:] in ("1d", "2d", "3d") else layer_type
-    if family not in Basis.registry:
-        raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(Basis.registry)}")
+    _require_name("layer_type", family, Basis.registry)
     cls = Basis.registry[family]
     basis_options = {
         "n": options.pop("n", 3),
@@ -109,3 +188,12 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     }
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     return replace(Synapse(cls(**{key: value for key, value in basis_options.items() if key in known})), **options)
+
+
+def as_synapse(synapse: Synapse | str, options: dict[str, Any]) -> Synapse:
+    """Take a Synapse as it is, or make one of a layer type's name and options (TypeError beside a Synapse)."""
+    if isinstance(synapse, str):
+        return make_synapse(synapse, **options)
+    if options:
+        raise TypeError(f"{', '.join(options)}: options belong to a layer type's name; a Synapse has its own")
+    return synapse

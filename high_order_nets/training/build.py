@@ -69,8 +69,9 @@ def synapse(config: Config) -> Synapse | None:
         return None
     try:
         basis = resolve(target, "layer_type")(**node)
-        options = ("domain", "periodicity", "rescale_output", "init", "parameters")
-        return Synapse(basis, **{option: config[option] for option in options})
+        options = ("domain", "periodicity", "rescale_output", "init", "parameters", "sharing", "base")
+        disturbances = {"dropout": config["input_dropout"], "noise": config["input_noise"]}
+        return Synapse(basis, **{option: config[option] for option in options}, **disturbances)
     except (TypeError, ValueError) as error:
         raise UserError(f"layer_type={config['choices']['layer_type']}: {error}") from error
 

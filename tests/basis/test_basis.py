@@ -167,7 +167,7 @@ def test_infinite_inputs_take_the_end_segments() -> None:
     basis = ContinuousPiecewise(2, 3)
     x = torch.tensor([-math.inf, math.inf])
     first, _, last = basis.terms(x)
-    assert first.tolist() == [-math.inf, 1.0]
+    assert first.tolist() == [-math.inf, 0.0]
     assert last.tolist() == [0.0, math.inf]
 
 
