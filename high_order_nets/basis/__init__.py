@@ -3,7 +3,8 @@
 from .base import Basis
 from .crelu import CReLU
 from .fourier import Fourier
+from .line import Line
 from .piecewise import ContinuousPiecewise, DiscontinuousPiecewise
 from .polynomial import Polynomial
 
-__all__ = ["Basis", "CReLU", "ContinuousPiecewise", "DiscontinuousPiecewise", "Fourier", "Polynomial"]
+__all__ = ["Basis", "CReLU", "ContinuousPiecewise", "DiscontinuousPiecewise", "Fourier", "Line", "Polynomial"]

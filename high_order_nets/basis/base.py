@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import torch
@@ -71,12 +71,12 @@ class Basis(ABC):
         """T, float64 (1 + G, M), made once; not to be changed in place."""
         return _transform(self)
 
-    @property
+    @cached_property
     def groups(self) -> int:
         """G, the number of terms beside the constant."""
         return self.transform().shape[0] - 1
 
-    @property
+    @cached_property
     def has_constant(self) -> bool:
         """Say whether constants lie in the space: one a neuron would do, the rest is redundant."""
         return bool(self.transform()[0].any())
@@ -104,9 +104,13 @@ class Basis(ABC):
         assert total is not None
         return total
 
-    def end_slopes(self) -> Tensor:
-        """dφ_g/dx at both ends of the interval, float64 (G, 2)."""
-        return _end_slopes(self)
+    @cached_property
+    def end_slopes(self) -> tuple[tuple[float, float], ...]:
+        """dφ_g/dx at both ends of the interval, a pair for every term."""
+        with on_their_own():
+            ends = torch.tensor([-self.length / 2, self.length / 2], dtype=torch.float64)
+            pairs = [(torch.ones(2, dtype=torch.float64) * slope).tolist() for slope in self.slopes(ends)]
+            return tuple((left, right) for left, right in pairs)
 
     def constant(self) -> Tensor:
         """Weights, float64 (M,), of the function 1 (least squares where constants are not in the space)."""
@@ -125,14 +129,6 @@ def on_their_own() -> Iterator[None]:
 def _transform(basis: Basis) -> Tensor:
     with on_their_own():
         return basis.make_transform()
-
-
-@lru_cache(maxsize=256)
-def _end_slopes(basis: Basis) -> Tensor:
-    with on_their_own():
-        ends = torch.tensor([-basis.length / 2, basis.length / 2], dtype=torch.float64)
-        rows = [torch.ones(2, dtype=torch.float64) * slope for slope in basis.slopes(ends)]
-        return torch.stack(rows) if rows else torch.zeros(0, 2, dtype=torch.float64)
 
 
 def inverse_of_values(values: Tensor) -> Tensor:

@@ -3,10 +3,11 @@
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
+from .helpers import high_order_convolution_layers, high_order_convolution_transpose_layers, high_order_fc_layers
 from .init import INITS
 from .linear import HighOrderLinear
 from .norm import L2, MaxAbs, MaxCenter
-from .product import Product
+from .product import HighOrderProduct, Product
 from .synapse import DOMAINS, Synapse, make_synapse
 
 __all__ = [
@@ -21,9 +22,13 @@ __all__ = [
     "HighOrderConvTranspose3d",
     "HighOrderLayer",
     "HighOrderLinear",
+    "HighOrderProduct",
     "MaxAbs",
     "MaxCenter",
     "Product",
     "Synapse",
+    "high_order_convolution_layers",
+    "high_order_convolution_transpose_layers",
+    "high_order_fc_layers",
     "make_synapse",
 ]

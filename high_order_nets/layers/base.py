@@ -32,6 +32,8 @@ class HighOrderLayer(nn.Module):
     ):
         super().__init__()
         self.synapse, self.inputs = synapse, inputs
+        # Computed before anybody compiles the forward pass: compilers cannot follow what is cached on first use.
+        self._cached = synapse.basis.has_constant, synapse.basis.groups, synapse.basis.end_slopes
         first, *rest = ordinary_shape
 
         def parameter(*shape: int) -> nn.Parameter:

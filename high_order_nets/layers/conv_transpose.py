@@ -122,7 +122,7 @@ class _HighOrderConvTranspose(HighOrderLayer):
 
     def neuron_sums(self, constants: Tensor) -> Tensor:
         """(in, out/groups, *k) → (out,): the mean over the places, which a stride gives different numbers of taps."""
-        grouped = constants.unflatten(0, (self.groups, -1))  # (groups, in/groups, out/groups, *k)
+        grouped = constants.unflatten(0, (self.inputs.groups, -1))  # (groups, in/groups, out/groups, *k)
         return grouped.sum(1).flatten(0, 1).flatten(1).sum(1) * (self.inputs.reached / self.fan_in)
 
     def spread(self, values: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Dense:
             mixture = layer.mixture(parameters)
             outputs = [
                 layer.contract(layer.expand(piece, mixture).features(dtype), kernel, bias)
-                for piece in x.split(_rows(x, kernel))
+                for piece in x.split(rows_of_a_piece(x, kernel))
             ]
             y = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
             return y if plane is None else y.add_(plane)
@@ -84,7 +84,7 @@ class _Sums:
 
     def go_through(self, x: Tensor, grad: Tensor, x_needed: bool) -> Tensor | None:
         """Give the gradient of x where needed."""
-        rows = _rows(x, self._kernel)
+        rows = rows_of_a_piece(x, self._kernel)
         pieces = zip(x.split(rows), grad.split(rows), strict=True)
         grads = [self._one(piece, piece_grad, x_needed) for piece, piece_grad in pieces]
         if not x_needed:
@@ -134,7 +134,7 @@ def _summed(grad: Tensor, offset: Tensor) -> Tensor:
     return grad.sum(0, keepdim=True, dtype=offset.dtype)
 
 
-def _rows(x: Tensor, kernel: Tensor) -> int:
+def rows_of_a_piece(x: Tensor, kernel: Tensor) -> int:
     """Count the rows of x that one piece takes: bounded memory, but never less than the kernel's own size.
 
     A smaller piece would spend its time on reading the kernel.

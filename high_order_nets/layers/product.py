@@ -1,9 +1,23 @@
 """Neurons that multiply their inputs' functions."""
 
-import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..basis import Line
+from .kernels import KERNELS
+from .linear import HighOrderLinear
+from .parameters import Parameters, without_autocast
+from .synapse import Synapse, as_synapse
+
+if TYPE_CHECKING:
+    from .base import HighOrderLayer
+
+PIECE = 2**22
+"""Functions evaluated at a time: 16 MB in float32."""
 
 
 def balanced_product(factors: Tensor) -> Tensor:
@@ -34,37 +48,97 @@ def _scaled(x: Tensor) -> tuple[Tensor, Tensor]:
     return x * torch.exp2(-power.to(x.dtype)), power
 
 
-class Product(nn.Module):
-    """y_o = -1 + Π_i (1 + w_{o,i} x_i) - (1 - α) Σ_i w_{o,i} x_i + bias_o: x (…, in) → (…, out), weight (out, in).
+def product_neuron(f: Tensor, alpha: float) -> Tensor:
+    """-1 + Π_i (1 + f_i) - (1 - α) Σ_i f_i along the last axis: (…, N) → (…)."""
+    return balanced_product(1 + f) - 1 - (1 - alpha) * f.sum(-1)
 
-    α = 1 keeps the linear part that the product contains, α = 0 takes it out.
+
+class HighOrderProduct(HighOrderLinear):
+    """y_o = -1 + Π_i (1 + f_i) - (1 - α) Σ_i f_i + bias_o with f_i = f_{o,i}(x_i): x (…, in) → (…, out).
+
+    weight (out, M, in). α = 1 keeps the linear part that the product contains, α = 0 takes it out.
+    The constants of the functions matter one by one here, so that `parameters` is always nodal. A base branch is
+    added to the neuron, not to its factors.
     """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        synapse: Synapse | str,
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        **options: Any,
+    ):
+        synapse = replace(as_synapse(synapse, options), parameters="nodal")
+        super().__init__(in_features, out_features, synapse, bias, device, dtype)
+
+
+class Product(HighOrderProduct):
+    """The product neuron of f_i = w_{o,i} x_i, with a bias: x (…, in) → (…, out), weight (out, 1, in)."""
 
     def __init__(
         self, in_features: int, out_features: int, alpha: float = 1.0, bias: bool = True, device=None, dtype=None
     ):
-        super().__init__()
-        self.in_features, self.out_features, self.alpha = in_features, out_features, alpha
-        self.weight = nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
-        self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Start with w ~ N(0, 1/in) and no bias: near a linear layer of unit gain."""
-        nn.init.normal_(self.weight, std=1 / math.sqrt(self.in_features))
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (…, in) → (…, out); needs memory for (…, out, in)."""
-        y = product_neuron(x.unsqueeze(-2) * self.weight, self.alpha)
-        return y if self.bias is None else y + self.bias
-
-    def extra_repr(self) -> str:
-        """Show what the layer is made of."""
-        return f"{self.in_features}, {self.out_features}, alpha={self.alpha}, bias={self.bias is not None}"
+        super().__init__(in_features, out_features, Synapse(Line(), alpha=alpha), bias, device, dtype)
 
 
-def product_neuron(f: Tensor, alpha: float) -> Tensor:
-    """-1 + Π_i (1 + f_i) - (1 - α) Σ_i f_i along the last axis: (…, N) → (…)."""
-    return balanced_product(1 + f) - 1 - (1 - alpha) * f.sum(-1)
+class _ProductKernel:
+    """Evaluate every function at every input, (rows, out, in), for some rows at a time; autograd does the rest."""
+
+    def suits(self, layer: "HighOrderLayer", x: Tensor) -> bool:
+        """Say yes to product neurons."""
+        return isinstance(layer, HighOrderProduct)
+
+    def plain(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+        """Compute the output by plain differentiable operations."""
+        with without_autocast(x):
+            wide = torch.promote_types(x.dtype, torch.float32)
+            kernel, constants = layer.kernel(parameters).to(wide), layer.constants(parameters)
+            features = layer.expand(x, layer.mixture(parameters)).features(wide)
+            terms = list(features.unflatten(1, (kernel.shape[1], -1)).unbind(1))  # (rows, in) each
+            slopes = list(kernel.unbind(1))  # (out, in) each
+            base = F.linear(terms.pop(), slopes.pop()) if layer.synapse.base else None
+            f = torch.zeros_like(slopes[0]) if constants is None else constants.to(wide)
+            for term, slope in zip(terms, slopes, strict=True):
+                f = torch.addcmul(f, term.unsqueeze(1), slope)
+            y = product_neuron(f, layer.synapse.alpha)
+            for part in (base, parameters.bias):
+                y = y if part is None else y + part.to(wide)
+            return y.to(dtype)
+
+    def evaluate(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+        """Compute the output."""
+        return torch.cat([self.plain(layer, piece, parameters, dtype) for piece in x.split(_rows(layer))])
+
+    def gradients(
+        self,
+        layer: "HighOrderLayer",
+        x: Tensor,
+        parameters: Parameters,
+        dtype: torch.dtype,
+        grad: Tensor,
+        needed: list[bool],
+    ) -> tuple[Tensor | None, ...]:
+        """Evaluate each piece again and differentiate it; the parameters' gradients add up."""
+        leaves = [
+            None if tensor is None else tensor.detach().requires_grad_(need)
+            for tensor, need in zip(parameters, needed[1:], strict=True)
+        ]
+        x_grads = []
+        for piece, piece_grad in zip(x.split(_rows(layer)), grad.split(_rows(layer)), strict=True):
+            leaf = piece.detach().requires_grad_(needed[0])
+            with torch.enable_grad():
+                y = self.plain(layer, leaf, Parameters(*leaves), dtype)  # type: ignore[arg-type]
+            torch.autograd.backward(y, piece_grad)
+            x_grads.append(leaf.grad)
+        x_grad = torch.cat(x_grads) if needed[0] else None
+        return x_grad, *(None if leaf is None else leaf.grad for leaf in leaves)
+
+
+def _rows(layer: "HighOrderLayer") -> int:
+    return max(1, PIECE // max(1, layer.weight.shape[0] * layer.inputs.channels))
+
+
+KERNELS.append(_ProductKernel())

@@ -146,7 +146,7 @@ class Synapse:
 
     def _continue_tangents(self, x: Tensor, values: list[Tensor]) -> list[Tensor]:
         beyond = x - _clamped(x, self.basis.length)  # negative on the left, positive on the right, 0 inside
-        return [_tangent(*pair, beyond) for pair in zip(values, self.basis.end_slopes().tolist(), strict=True)]
+        return [_tangent(*pair, beyond) for pair in zip(values, self.basis.end_slopes, strict=True)]
 
     def functions(self, x: Tensor) -> Tensor:
         """Evaluate b_1 … b_M behind the domain: (M, *x.shape)."""
@@ -155,7 +155,7 @@ class Synapse:
         return torch.einsum("gm,g...->m...", self.basis.transform().to(x), reduced)
 
 
-def _tangent(value: Tensor, slopes: list[float], beyond: Tensor) -> Tensor:
+def _tangent(value: Tensor, slopes: tuple[float, float], beyond: Tensor) -> Tensor:
     """Add slope · beyond on each side; a slope of 0 adds nothing, not even 0 · inf."""
     left, right = slopes
     if left == right:

@@ -279,9 +279,8 @@ def test_nan_stays_nan_even_with_constants_alone(layer_type: str) -> None:
 
 def test_tangents_are_right_whatever_surrounds_the_first_call() -> None:
     with torch.inference_mode(), torch.device("meta"):
-        slopes = Polynomial(4, 2.125).end_slopes()
-    assert slopes.device.type == "cpu"
-    assert slopes.abs().min() > 0
+        slopes = Polynomial(4, 2.125).end_slopes
+    assert all(slope for pair in slopes for slope in pair)
 
 
 def test_unbatched_images() -> None:

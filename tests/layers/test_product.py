@@ -37,7 +37,7 @@ def test_many_factors_neither_overflow_nor_vanish_half_way() -> None:
 def test_definition(alpha: float) -> None:
     layer = Product(3, 2, alpha=alpha, dtype=torch.float64)
     x = torch.randn(4, 5, 3, dtype=torch.float64)
-    f = x[..., None, :] * layer.weight
+    f = x[..., None, :] * layer.weight[:, 0]
     assert layer.bias is not None
     expected = -1 + (1 + f).prod(-1) - (1 - alpha) * f.sum(-1) + layer.bias
     torch.testing.assert_close(layer(x), expected)
