@@ -10,7 +10,18 @@ from typing import Any
 from torch import nn
 
 from .errors import UserError
-from .layers import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d, HighOrderLinear, Synapse, make_synapse
+from .layers import (
+    HighOrderConv1d,
+    HighOrderConv2d,
+    HighOrderConv3d,
+    HighOrderConvTranspose1d,
+    HighOrderConvTranspose2d,
+    HighOrderConvTranspose3d,
+    HighOrderLinear,
+    Synapse,
+    fully_connected,
+    make_synapse,
+)
 from .report import Kept, Report, Swap, count_parameters, count_reduced_parameters
 from .swaps import (
     ACTIVATIONS,
@@ -27,7 +38,12 @@ DEFAULTS = {"scale": 4.0, "domain": "tanh", "parameters": "spectral"}
 """The synapse options that win in training (results/cifar100_cpu.md); the layers themselves default to the seed's."""
 
 CONVOLUTIONS = {nn.Conv1d: HighOrderConv1d, nn.Conv2d: HighOrderConv2d, nn.Conv3d: HighOrderConv3d}
-LAYERS = (nn.Linear, *CONVOLUTIONS)
+TRANSPOSED = {
+    nn.ConvTranspose1d: HighOrderConvTranspose1d,
+    nn.ConvTranspose2d: HighOrderConvTranspose2d,
+    nn.ConvTranspose3d: HighOrderConvTranspose3d,
+}
+LAYERS = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
 
 
 def convert(
@@ -44,7 +60,7 @@ def convert(
     """Give the high-order variant of a network and a report; the module itself is left untouched.
 
     - layer_type: a name (`polynomial2d`, `continuous`, … or `standard`, which swaps no layer), with the options
-      n, segments, scale, domain, periodicity, init, parameters, rescale_output; or a Synapse.
+      n, segments, scale and the fields of Synapse (domain, sharing, base, parameters, init, …); or a Synapse.
     - norm: keep, none, batch, layer, group, instance, max_abs, max_center, l2.
     - activation: none, keep or a name; auto is none where layers are swapped and keep for `standard`. Gates stay.
     - rescale_planes: divide the widths by this (ResNets); `match`: until the parameter count equals the module's;
@@ -152,12 +168,18 @@ class _Plan:
     def _swap_layers(self, net: nn.Module) -> None:
         names = [name for name, m in net.named_modules() if type(m) in LAYERS]
         for name, module in list(net.named_modules()):
-            reason = self._skipped(name, names) or kept_reason(net, name, module, LAYERS)
+            reason = self._skipped(name, names) or kept_reason(net, name, module, LAYERS) or self._unsuited(module)
             if reason:
                 self.kept.append(Kept(name, type(module).__name__, reason))
             elif type(module) in LAYERS:
                 assert self.synapse is not None
                 self._replace(net, module, name, high_order(module, self.synapse))
+
+    def _unsuited(self, module: nn.Module) -> str | None:
+        multiplies = self.synapse is not None and self.synapse.neuron == "product"
+        if multiplies and type(module) in LAYERS and not isinstance(module, nn.Linear):
+            return "product neurons are fully connected"
+        return None
 
     def _skipped(self, name: str, names: list[str]) -> str | None:
         for pattern in self.skip:
@@ -209,7 +231,7 @@ class _Plan:
         self.swapped.append(Swap(name, type(old).__name__, type(new).__name__))
 
 
-HIGH_ORDER = (HighOrderLinear, *CONVOLUTIONS.values())
+HIGH_ORDER = (HighOrderLinear, *CONVOLUTIONS.values(), *TRANSPOSED.values())
 
 
 def high_order(layer: nn.Module, synapse: Synapse) -> nn.Module:
@@ -220,9 +242,12 @@ def high_order(layer: nn.Module, synapse: Synapse) -> nn.Module:
     factory = {"device": layer.weight.device, "dtype": layer.weight.dtype}  # type: ignore[union-attr]
     bias = layer.bias is not None and not synapse.basis.has_constant
     if isinstance(layer, nn.Linear):
-        return HighOrderLinear(layer.in_features, layer.out_features, synapse, bias, **factory)  # type: ignore[arg-type]
-    assert isinstance(layer, tuple(CONVOLUTIONS))
-    return CONVOLUTIONS[type(layer)](
+        return fully_connected(layer.in_features, layer.out_features, synapse, bias=bias, **factory)
+    assert isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED))
+    transposed = type(layer) in TRANSPOSED
+    if transposed:
+        factory["output_padding"] = layer.output_padding
+    return (TRANSPOSED if transposed else CONVOLUTIONS)[type(layer)](  # type: ignore[index]
         layer.in_channels,
         layer.out_channels,
         layer.kernel_size,  # type: ignore[arg-type]

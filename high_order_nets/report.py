@@ -40,6 +40,12 @@ class Report:
     parameters_reduced: int
     divisor: float = 1.0
 
+    @property
+    def refusals(self) -> str:
+        """Say in one line what was kept and why."""
+        kept = Counter(f"{kept.kind} ({kept.reason})" for kept in self.kept)
+        return "Kept: " + ", ".join(f"{count} × {what}" for what, count in kept.items())
+
     def __str__(self) -> str:
         swaps = Counter(f"{swap.old} → {swap.new}" for swap in self.swapped)
         kept = Counter(f"{kept.kind} ({kept.reason})" for kept in self.kept)

@@ -61,8 +61,6 @@ def kept_reason(net: nn.Module, name: str, module: nn.Module, layers: tuple[type
     """Say why a module that looks swappable is not; None for the swappable and for those that are no layer."""
     if isinstance(module, nn.MultiheadAttention):
         return "its projections are bare parameters"
-    if isinstance(module, nn.modules.conv._ConvTransposeNd):
-        return "transposed convolutions are not converted yet"
     if not isinstance(module, layers):
         return None
     if type(module) not in layers:

@@ -10,7 +10,14 @@ from torch import nn
 from high_order_nets import convert
 from high_order_nets.basis import Basis
 from high_order_nets.errors import UserError
-from high_order_nets.layers import HighOrderConv2d, HighOrderLayer, HighOrderLinear, MaxAbs, make_synapse
+from high_order_nets.layers import (
+    HighOrderConv2d,
+    HighOrderLayer,
+    HighOrderLinear,
+    HighOrderProduct,
+    MaxAbs,
+    make_synapse,
+)
 from high_order_nets.models.names import TORCHVISION
 from high_order_nets.models.resnet import resnet10, resnet10_small
 from high_order_nets.models.vision import image_classifier
@@ -240,6 +247,34 @@ def test_dtype_and_mode_are_kept() -> None:
     assert converted(torch.zeros(2, 3, 16, 16, dtype=torch.float64)).shape == (2, 4)
 
 
-def test_transposed_convolutions_are_reported() -> None:
-    _, report = convert(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ConvTranspose2d(2, 2, 3), nn.Conv2d(2, 1, 1)))
-    assert any(kept.kind == "ConvTranspose2d" for kept in report.kept)
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_transposed_convolutions_keep_their_shapes(dimensions: int) -> None:
+    plain = getattr(nn, f"ConvTranspose{dimensions}d")(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2)
+    layer, _ = convert(plain, layer_type="continuous", n=3, segments=2)
+    x = torch.randn(2, 4, *[5] * dimensions)
+    assert isinstance(layer, HighOrderLayer)
+    assert layer(x).shape == plain(x).shape
+
+
+@pytest.mark.parametrize(
+    "options", [{"sharing": "channel", "init": "mixed"}, {"base": "silu"}, {"noise": 0.1}], ids=str
+)
+def test_options_reach_every_layer(options: dict) -> None:
+    net, _ = convert(resnet10(num_classes=4), "polynomial", n=3, **options)
+    layers = [module for module in net.modules() if isinstance(module, HighOrderLayer)]
+    assert len(layers) == 12
+    assert all(getattr(layer.synapse, name) == value for layer in layers for name, value in options.items())
+
+
+def test_shared_functions_match_at_the_standard_width() -> None:
+    standard = resnet10(num_classes=100)
+    net, report = convert(standard, "polynomial", n=3, sharing="channel", rescale_planes="match")
+    assert net.layer4[0].conv1.out_channels == standard.layer4[0].conv1.out_channels
+    assert report.parameters_after < 1.01 * report.parameters_before
+
+
+def test_products_stand_in_fully_connected_layers_alone() -> None:
+    net, report = convert(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Linear(4, 4), nn.Linear(4, 2)), "polynomial_prod")
+    assert type(net[0]) is nn.Conv2d
+    assert type(net[1]) is HighOrderProduct
+    assert "product neurons are fully connected" in report.refusals

@@ -7,7 +7,7 @@ from .helpers import high_order_convolution_layers, high_order_convolution_trans
 from .init import INITS
 from .linear import HighOrderLinear
 from .norm import L2, MaxAbs, MaxCenter
-from .product import HighOrderProduct, Product
+from .product import HighOrderProduct, Product, fully_connected
 from .synapse import DOMAINS, Synapse, make_synapse
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "MaxCenter",
     "Product",
     "Synapse",
+    "fully_connected",
     "high_order_convolution_layers",
     "high_order_convolution_transpose_layers",
     "high_order_fc_layers",

@@ -6,12 +6,8 @@ from ..basis import Basis
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
-from .linear import HighOrderLinear
-from .product import HighOrderProduct, Product
-from .synapse import Synapse, make_synapse
-
-FC_LAYERS = (*Basis.registry, *(f"{name}_prod" for name in Basis.registry), "product")
-"""The fully connected layer types; `*_prod` and `product` multiply at the neuron, the others add."""
+from .product import fully_connected
+from .synapse import FAMILIES, make_synapse
 
 CONVOLUTIONS: dict[str, type[HighOrderLayer]] = {"1d": HighOrderConv1d, "2d": HighOrderConv2d, "3d": HighOrderConv3d}
 TRANSPOSED: dict[str, type[HighOrderLayer]] = {
@@ -27,20 +23,17 @@ _OWN_CONVOLUTION = (*_OWN, "stride", "padding", "dilation", "groups", "padding_m
 
 
 def high_order_fc_layers(layer_type: str, *, in_features: int, out_features: int, **options: Any) -> HighOrderLayer:
-    """Make a fully connected layer of a type in FC_LAYERS: x (…, in_features) → (…, out_features).
+    """Make a fully connected layer of a type in FAMILIES: x (…, in_features) → (…, out_features).
 
     options: n=3, segments=1, scale=2, alpha=1, periodicity, rescale_output, domain="extrapolate" and the other fields
     of Synapse, whether the type uses them or not; bias, device and dtype of the layer.
     Raises ValueError for an unknown type and TypeError for an unknown option.
     """
-    if layer_type not in FC_LAYERS:
-        raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(FC_LAYERS)}")
+    if layer_type not in FAMILIES:
+        raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(FAMILIES)}")
     own = {key: options.pop(key) for key in _OWN if key in options}
-    synapse = _synapse(layer_type.removesuffix("_prod"), options)
-    if layer_type == "product":
-        return Product(in_features, out_features, synapse.alpha, **own)
-    layer = HighOrderProduct if layer_type.endswith("_prod") else HighOrderLinear
-    return layer(in_features, out_features, synapse, **own)
+    own = {"bias": layer_type == "product"} | own
+    return fully_connected(in_features, out_features, make_synapse(layer_type, **options), **own)
 
 
 def high_order_convolution_layers(
@@ -72,10 +65,5 @@ def _convolution(
     if layer_type not in CONVOLUTION_LAYERS:
         raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(CONVOLUTION_LAYERS)}")
     own = {key: options.pop(key) for key in _OWN_CONVOLUTION if key in options}
-    synapse = _synapse(layer_type[:-2], options)
+    synapse = make_synapse(layer_type, **options)
     return classes[layer_type[-2:]](in_channels, out_channels, kernel_size, synapse, **own)  # type: ignore[arg-type]
-
-
-def _synapse(family: str, options: dict[str, Any]) -> Synapse:
-    """Make the synapse; `product` has none of its own but takes and checks the same options."""
-    return make_synapse("polynomial" if family == "product" else family, **options)

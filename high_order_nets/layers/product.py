@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..basis import Line
 from .kernels import KERNELS
 from .linear import HighOrderLinear
 from .parameters import Parameters, without_autocast
-from .synapse import Synapse, as_synapse
+from .synapse import Synapse, as_synapse, make_synapse
 
 if TYPE_CHECKING:
     from .base import HighOrderLayer
@@ -71,8 +70,14 @@ class HighOrderProduct(HighOrderLinear):
         dtype: Any = None,
         **options: Any,
     ):
-        synapse = replace(as_synapse(synapse, options), parameters="nodal")
+        synapse = replace(as_synapse(synapse, options), parameters="nodal", neuron="product")
         super().__init__(in_features, out_features, synapse, bias, device, dtype)
+
+
+def fully_connected(in_features: int, out_features: int, synapse: Synapse, **options: Any) -> HighOrderLinear:
+    """Make the layer whose neurons add or multiply, as the synapse says; bias, device and dtype are its options."""
+    layer = HighOrderProduct if synapse.neuron == "product" else HighOrderLinear
+    return layer(in_features, out_features, synapse, **options)
 
 
 class Product(HighOrderProduct):
@@ -81,7 +86,7 @@ class Product(HighOrderProduct):
     def __init__(
         self, in_features: int, out_features: int, alpha: float = 1.0, bias: bool = True, device=None, dtype=None
     ):
-        super().__init__(in_features, out_features, Synapse(Line(), alpha=alpha), bias, device, dtype)
+        super().__init__(in_features, out_features, make_synapse("product", alpha=alpha), bias, device, dtype)
 
 
 class _ProductKernel:

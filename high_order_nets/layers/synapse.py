@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..basis import Basis
+from ..basis import Basis, Line
 
 
 def mirror(x: Tensor, period: float) -> Tensor:
@@ -71,7 +71,8 @@ class Synapse:
       ordinary contraction; an integer g, one for each of g groups of channels.
     - base: an activation whose ordinary contraction is added to the output; None for no such branch.
     - dropout, noise: in training, drop inputs with this probability and add normal noise of this deviation.
-    - alpha: of product neurons: 1 keeps the linear part that the product contains, 0 takes it out.
+    - neuron: `sum`, or `product` (fully connected layers alone), whose alpha says how much it keeps of the linear part
+      that the product contains.
     """
 
     basis: Basis
@@ -84,11 +85,13 @@ class Synapse:
     base: str | None = None
     dropout: float = 0.0
     noise: float = 0.0
+    neuron: str = "sum"
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
         _require_name("domain", self.domain, DOMAINS)
         _require_name("parameters", self.parameters, ("nodal", "spectral"))
+        _require_name("neuron", self.neuron, ("sum", "product"))
         if self.base is not None:
             _require_name("base", self.base, BASES)
         if self.periodicity is not None and not self.periodicity > 0:
@@ -172,22 +175,28 @@ def _require_name(option: str, value: Any, names: Any) -> None:
         raise ValueError(f"{option}={value!r}: expected one of {', '.join(names)}")
 
 
+FAMILIES = (*Basis.registry, *(f"{name}_prod" for name in Basis.registry), "product")
+"""The layer types without their dimensions; `*_prod` and `product` multiply at the neuron, the others add."""
+
+
 def make_synapse(layer_type: str, **options: Any) -> Synapse:
-    """Build a synapse from a layer type's name (`polynomial`, `polynomial2d`, …).
+    """Build a synapse from a layer type's name (`polynomial`, `polynomial2d`, `polynomial_prod`, `product`, …).
 
     The options are n, segments and scale of the basis, as far as it has them, and the fields of Synapse.
     Raises ValueError for an unknown name and TypeError for an unknown option.
     """
     family = layer_type[:-2] if layer_type[-2:] in ("1d", "2d", "3d") else layer_type
-    _require_name("layer_type", family, Basis.registry)
-    cls = Basis.registry[family]
+    _require_name("layer_type", family, FAMILIES)
+    cls = Line if family == "product" else Basis.registry[family.removesuffix("_prod")]
     basis_options = {
         "n": options.pop("n", 3),
         "segments": options.pop("segments", 1),
         "length": options.pop("scale", 2.0),
     }
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    return replace(Synapse(cls(**{key: value for key, value in basis_options.items() if key in known})), **options)
+    basis = cls(**{key: value for key, value in basis_options.items() if key in known})
+    product = family == "product" or family.endswith("_prod")
+    return replace(Synapse(basis, neuron="product" if product else "sum"), **options)
 
 
 def as_synapse(synapse: Synapse | str, options: dict[str, Any]) -> Synapse:

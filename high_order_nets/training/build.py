@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..conversion import convert
 from ..data import ImageDataModule, image_data_module
 from ..errors import UserError
-from ..layers import Synapse
+from ..layers import HighOrderLayer, Synapse
 from ..models.stages import Staged
 from ..models.vision import image_classifier
 from ..report import Report
@@ -54,6 +54,10 @@ def build(config: Config) -> Experiment:
         skip=config["skip"],
         linear_output=config["linear_output"],
     )
+    if synapse(config) is not None and not any(isinstance(module, HighOrderLayer) for module in net.modules()):
+        raise UserError(
+            f"layer_type={config['choices']['layer_type']}: fits no layer of this network. {report.refusals}"
+        )
     image = (data.channels, data.image_size, data.image_size)
     _check_training(net, min(config["batch_size"], 2), image)
     macs = multiply_adds(net, image)
@@ -64,14 +68,15 @@ def build(config: Config) -> Experiment:
 def synapse(config: Config) -> Synapse | None:
     """Build the synapse of a config; None for the standard network."""
     node = dict(config["layer_type"])
-    target = node.pop("_target_")
+    target, neuron = node.pop("_target_"), node.pop("neuron", "sum")
     if target is None:
         return None
     try:
         basis = resolve(target, "layer_type")(**node)
-        options = ("domain", "periodicity", "rescale_output", "init", "parameters", "sharing", "base")
-        disturbances = {"dropout": config["input_dropout"], "noise": config["input_noise"]}
-        return Synapse(basis, **{option: config[option] for option in options}, **disturbances)
+        names = ("domain", "periodicity", "rescale_output", "init", "parameters", "sharing", "base", "alpha")
+        options = {name: config[name] for name in names}
+        options |= {"neuron": neuron, "dropout": config["input_dropout"], "noise": config["input_noise"]}
+        return Synapse(basis, **options)
     except (TypeError, ValueError) as error:
         raise UserError(f"layer_type={config['choices']['layer_type']}: {error}") from error
 

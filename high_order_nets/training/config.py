@@ -107,11 +107,11 @@ def _composer(groups_dir: Path | None = None) -> Iterator[ConfigLoader]:
 
 
 def _register_layer_types(layer_types: Path) -> None:
-    """Register polynomial2d beside polynomial, for each layer type with a basis."""
+    """Register polynomial2d beside polynomial, for each layer type whose neurons add."""
     store = ConfigStore.instance()
     for file in layer_types.glob("*.yaml"):
         node = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for dimension in DIMENSIONS if node["_target_"] else ():
+        for dimension in DIMENSIONS if node["_target_"] and "neuron" not in node else ():
             store.store(group="layer_type", name=file.stem + dimension, node=node)
 
 

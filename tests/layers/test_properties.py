@@ -2,12 +2,13 @@
 
 import copy
 import gc
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from high_order_nets.layers import (
@@ -16,10 +17,11 @@ from high_order_nets.layers import (
     high_order_convolution_transpose_layers,
     high_order_fc_layers,
 )
-from high_order_nets.layers.helpers import CONVOLUTION_LAYERS, FC_LAYERS
+from high_order_nets.layers.helpers import CONVOLUTION_LAYERS
+from high_order_nets.layers.synapse import FAMILIES
 
 SPACE = {"1d": (9,), "2d": (6, 5), "3d": (4, 3, 4)}
-KINDS = [("fc", name) for name in FC_LAYERS]
+KINDS = [("fc", name) for name in FAMILIES]
 KINDS += [(kind, name) for kind in ("conv", "transposed") for name in CONVOLUTION_LAYERS]
 SMOOTH = ("polynomial", "fourier", "product")
 every_layer = pytest.mark.parametrize(("kind", "layer_type"), KINDS, ids=lambda value: value)
@@ -36,16 +38,18 @@ def make(kind: str, layer_type: str, **options) -> HighOrderLayer:
     return build(layer_type, **sizes, **options)
 
 
-def inputs(kind: str, layer_type: str, batch: int = 3, **options) -> Tensor:
+def inputs(
+    kind: str, layer_type: str, batch: int = 3, dtype: torch.dtype = torch.float64, device: str = "cpu"
+) -> Tensor:
     space = () if kind == "fc" else SPACE[layer_type[-2:]]
-    return torch.randn(batch, 4, *space, **({"dtype": torch.float64} | options))
+    return torch.randn(batch, 4, *space, dtype=dtype, device=device)
 
 
-def gradients(layer: nn.Module, x: Tensor, **kwargs) -> list[Tensor]:
+def gradients(layer: Any, x: Tensor) -> list[Tensor]:
     x = x.detach().requires_grad_()
     y = layer(x)
     seed = torch.linspace(-1, 1, y.numel(), dtype=y.dtype, device=y.device).view_as(y)
-    return list(torch.autograd.grad(y, [x, *layer.parameters()], seed, **kwargs))
+    return list(torch.autograd.grad(y, [x, *layer.parameters()], seed))
 
 
 def plain(layer: HighOrderLayer, x: Tensor) -> Tensor:
@@ -185,9 +189,7 @@ def test_nothing_leaks() -> None:
 
     def tensors_after(steps: int) -> int:
         for _ in range(steps):
-            x = inputs("conv", "continuous2d", dtype=torch.float32).requires_grad_()
-            layer(x).sum().backward()
-        del x
+            layer(inputs("conv", "continuous2d", dtype=torch.float32).requires_grad_()).sum().backward()
         gc.collect()
         return sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())
 
