@@ -4,7 +4,16 @@ from .base import Basis
 from .crelu import CReLU
 from .fourier import Fourier
 from .line import Line
-from .piecewise import ContinuousPiecewise, DiscontinuousPiecewise
+from .piecewise import ContinuousPiecewise, DiscontinuousPiecewise, Piecewise
 from .polynomial import Polynomial
 
-__all__ = ["Basis", "CReLU", "ContinuousPiecewise", "DiscontinuousPiecewise", "Fourier", "Line", "Polynomial"]
+__all__ = [
+    "Basis",
+    "CReLU",
+    "ContinuousPiecewise",
+    "DiscontinuousPiecewise",
+    "Fourier",
+    "Line",
+    "Piecewise",
+    "Polynomial",
+]

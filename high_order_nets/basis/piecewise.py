@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from .base import Basis, chebyshev, chebyshev_slopes, inverse_of_values, lobatto_nodes, require, require_length
+from .polynomial import Polynomial
 
 
 @dataclass(frozen=True)
-class _Piecewise(Basis):
+class Piecewise(Basis):
     """S equal segments of n Chebyshev-Lobatto nodes. A knot belongs to the segment on its right.
 
     Every term lives on one or two segments, so that none cancels another far away: half precision stays right for
@@ -48,11 +49,40 @@ class _Piecewise(Basis):
         scale = 2 * self.segments / self.length
         return [slope * scale for slope in self._slopes(segment, t)]
 
+    def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the n weights that are live at x: their indices, int64 (…, n), and there b_j and db_j/dx, (…, n)."""
+        segment, t = self._located((x / self.length + 0.5) * self.segments)
+        first = segment.nan_to_num(0).long() * self._weights_a_segment
+        polynomials = [torch.ones_like(t), *chebyshev(t, self.n - 1)]
+        slopes = [torch.zeros_like(t), *(torch.ones_like(t) * slope for slope in chebyshev_slopes(t, self.n - 1))]
+        lagrange = Polynomial(self.n).transform().to(x)  # from nodal values to Chebyshev coefficients
+        index = first.unsqueeze(-1) + torch.arange(self.n, device=x.device)
+        scale = 2 * self.segments / self.length
+        return index, torch.stack(polynomials, -1) @ lagrange, torch.stack(slopes, -1) @ lagrange * scale
+
+    @property
+    @abstractmethod
+    def _weights_a_segment(self) -> int:
+        """Count the weights from one segment's first to the next one's."""
+
     def _located(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Find the segment and the place t in [-1, 1] within it of u, a position in units of segments."""
         # The index stays a float: an int would overflow for huge values and swallow NaN.
         segment = torch.floor(u.detach()).clamp(0, self.segments - 1)
         return segment, 2 * (u - segment) - 1
+
+    def _masks(self, segment: Tensor) -> list[Tensor]:
+        """1 on each segment and 0 elsewhere, NaN for NaN; by arithmetic, which is faster than torch.where on CPUs."""
+        return [1 - (segment - s).abs_().clamp_(max=1) for s in range(self.segments)]
+
+    def _places(self, t: Tensor) -> list[Tensor]:
+        """Give t to the first, the inner and the last segments, bounded beyond their ends, so that 0 · ∞ is 0."""
+        if self.segments == 1:
+            return [t]
+        return [t.clamp(max=2), t.clamp(-2, 2), t.clamp(min=-2)]
+
+    def _place(self, s: int) -> int:
+        return 0 if s == 0 else 2 if s == self.segments - 1 else 1
 
     @abstractmethod
     def _terms(self, segment: Tensor, t: Tensor) -> list[Tensor]:
@@ -80,7 +110,7 @@ class _Piecewise(Basis):
 
 
 @dataclass(frozen=True)
-class ContinuousPiecewise(_Piecewise, name="continuous"):
+class ContinuousPiecewise(Piecewise, name="continuous"):
     """Piecewise polynomial, neighbours share the weight at their common end: M = S(n - 1) + 1.
 
     Node j of segment s has the weight of index s(n - 1) + j. The terms are, for every segment, the hat of its right
@@ -95,6 +125,10 @@ class ContinuousPiecewise(_Piecewise, name="continuous"):
         )
 
     @property
+    def _weights_a_segment(self) -> int:
+        return self.n - 1
+
+    @property
     def weights(self) -> int:
         """M = S(n - 1) + 1."""
         return self.segments * (self.n - 1) + 1
@@ -106,38 +140,46 @@ class ContinuousPiecewise(_Piecewise, name="continuous"):
         return u[own.flatten()], segment[own.flatten()]
 
     def _terms(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        if self.n == 1:
-            return []
-        polynomials = chebyshev(t, self.n - 1)
-        bubbles = [value - (1 if m % 2 == 0 else t) for m, value in enumerate(polynomials[1:], start=2)]
-        return self._by_segment(segment, 0.5 * t + 0.5, 0.5 - 0.5 * t, bubbles)
+        return self._by_segment(segment, [self._hat_and_bubbles(place) for place in self._places(t)])
 
     def _slopes(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        if self.n == 1:
-            return []
-        slopes = chebyshev_slopes(t, self.n - 1)
-        bubbles = [slope - (0 if m % 2 == 0 else 1) for m, slope in enumerate(slopes[1:], start=2)]
-        half = torch.full_like(t, 0.5)
-        return self._by_segment(segment, half, -half, bubbles)  # type: ignore[arg-type]
+        return self._by_segment(segment, [self._hat_and_bubble_slopes(place) for place in self._places(t)])
 
-    def _by_segment(self, segment: Tensor, rising: Tensor, falling: Tensor, bubbles: list[Tensor]) -> list[Tensor]:
+    def _hat_and_bubbles(self, t: Tensor) -> list[Tensor]:
+        """Rising and falling half of a hat, then the bubbles; nothing for constants."""
+        polynomials = chebyshev(t, self.n - 1)
+        bubbles = [value - (1 if m % 2 == 0 else t) for m, value in enumerate(polynomials[1:], start=2)]
+        return [0.5 * t + 0.5, 0.5 - 0.5 * t, *bubbles] if polynomials else []
+
+    def _hat_and_bubble_slopes(self, t: Tensor) -> list[Tensor]:
+        slopes = [torch.ones_like(t) * slope for slope in chebyshev_slopes(t, self.n - 1)]
+        bubbles = [slope - (0 if m % 2 == 0 else 1) for m, slope in enumerate(slopes[1:], start=2)]
+        return [0.5 * slopes[0], -0.5 * slopes[0], *bubbles] if slopes else []
+
+    def _by_segment(self, segment: Tensor, pieces: list[list[Tensor]]) -> list[Tensor]:
         """Give each segment its hat and bubbles, and 0 elsewhere."""
-        values = []
-        masks = [segment == s for s in range(self.segments)] if self.segments > 1 else [segment.isfinite()]
-        nothing = _zeros_or_nan(rising)
-        for s, here in enumerate(masks):
-            beyond = torch.where(masks[s + 1], falling, nothing) if s + 1 < self.segments else nothing
-            values.append(torch.where(here, rising, beyond))
-            values += [torch.where(here, bubble, nothing) for bubble in bubbles]
+        if self.n == 1 or self.segments == 1:
+            return [value for k, value in enumerate(pieces[0]) if k != 1]
+        values, masks = [], self._masks(segment)
+        for s, mask in enumerate(masks):
+            rising, _, *bubbles = pieces[self._place(s)]
+            hat = rising * mask
+            if s + 1 < self.segments:
+                hat = torch.addcmul(hat, masks[s + 1], pieces[self._place(s + 1)][1])
+            values += [hat, *(bubble * mask for bubble in bubbles)]
         return values
 
 
 @dataclass(frozen=True)
-class DiscontinuousPiecewise(_Piecewise, name="discontinuous"):
+class DiscontinuousPiecewise(Piecewise, name="discontinuous"):
     """Piecewise polynomial, each segment with weights of its own: M = S n. Node j of segment s has index s n + j.
 
     The terms are T_m on every segment, m = 0 … n-1; on the first one less their value at its left end.
     """
+
+    @property
+    def _weights_a_segment(self) -> int:
+        return self.n
 
     @property
     def weights(self) -> int:
@@ -145,23 +187,23 @@ class DiscontinuousPiecewise(_Piecewise, name="discontinuous"):
         return self.segments * self.n
 
     def _terms(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        polynomials = chebyshev(t, self.n - 1)
-        first = [value - (-1) ** m for m, value in enumerate(polynomials, start=1)]
-        return self._by_segment(segment, t, first, [torch.ones_like(t), *polynomials])
+        pieces = [[torch.ones_like(place), *chebyshev(place, self.n - 1)] for place in self._places(t)]
+        return self._by_segment(segment, pieces, 1)
 
     def _slopes(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        slopes = [torch.ones_like(t) * slope for slope in chebyshev_slopes(t, self.n - 1)]
-        return self._by_segment(segment, t, slopes, [torch.zeros_like(t), *slopes])
+        pieces = [
+            [torch.zeros_like(t), *(torch.ones_like(t) * slope for slope in chebyshev_slopes(place, self.n - 1))]
+            for place in self._places(t)
+        ]
+        return self._by_segment(segment, pieces, 0)
 
-    def _by_segment(self, segment: Tensor, t: Tensor, first: list[Tensor], others: list[Tensor]) -> list[Tensor]:
-        nothing = _zeros_or_nan(t)
-        values = []
-        for s in range(self.segments):
-            here = segment == s
-            values += [torch.where(here, value, nothing) for value in (first if s == 0 else others)]
+    def _by_segment(self, segment: Tensor, pieces: list[list[Tensor]], left: int) -> list[Tensor]:
+        """Give each segment its polynomials, and 0 elsewhere; the first one's less `left` times their left values."""
+        first = [value - left * (-1) ** m for m, value in enumerate(pieces[0])][1:]
+        if self.segments == 1:
+            return first
+        masks = self._masks(segment)
+        values = [value * masks[0] for value in first]
+        for s, mask in enumerate(masks[1:], start=1):
+            values += [value * mask for value in pieces[self._place(s)]]
         return values
-
-
-def _zeros_or_nan(t: Tensor) -> Tensor:
-    """0 where t is a number, so that NaN stays NaN whatever segment it is compared with."""
-    return torch.where(t.isnan(), t, 0)

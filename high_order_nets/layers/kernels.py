@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
+from .bag import Bag
 from .dense import Dense
 from .parameters import Parameters, product_dtype
 
@@ -46,7 +47,7 @@ class Kernel(Protocol):
         ...
 
 
-KERNELS: list[Kernel] = [Dense()]
+KERNELS: list[Kernel] = [Dense(), Bag()]
 """The kernels; the last that suits is taken. The dense one suits everything and is every other one's oracle."""
 
 

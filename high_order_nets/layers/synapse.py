@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..basis import Basis, Line
+from ..basis import Basis, Line, Piecewise
 
 
 def mirror(x: Tensor, period: float) -> Tensor:
@@ -142,6 +142,21 @@ class Synapse:
         slope = domain.slope(folded, point, length)
         total = total if slope is None else total * slope
         return total if self.periodicity is None else total * _mirror_slope(x, self.periodicity).to(total.dtype)
+
+    def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give what of a piecewise basis is live at x: indices of weights, and there b_j and db_j/dx, (…, n) each."""
+        assert isinstance(self.basis, Piecewise)
+        folded = self._folded(x)
+        domain, length = DOMAINS[self.domain], self.basis.length
+        point = domain.point(folded, length)
+        index, values, slopes = self.basis.live(point)
+        if self.domain == "linear":
+            values = values + slopes * (folded - point).unsqueeze(-1)
+        factors = [domain.slope(folded, point, length)]
+        factors += [] if self.periodicity is None else [_mirror_slope(x, self.periodicity)]
+        for factor in factors:
+            slopes = slopes if factor is None else slopes * factor.unsqueeze(-1)
+        return index, values, slopes
 
     def _folded(self, x: Tensor) -> Tensor:
         x = x.to(torch.promote_types(x.dtype, torch.float32))

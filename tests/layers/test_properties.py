@@ -12,11 +12,13 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from high_order_nets.layers import (
+    DOMAINS,
     HighOrderLayer,
     high_order_convolution_layers,
     high_order_convolution_transpose_layers,
     high_order_fc_layers,
 )
+from high_order_nets.layers.bag import Bag
 from high_order_nets.layers.helpers import CONVOLUTION_LAYERS
 from high_order_nets.layers.synapse import FAMILIES
 
@@ -163,6 +165,23 @@ def test_extreme_inputs_are_finite(kind: str, layer_type: str) -> None:
         special = torch.tensor([1e4, -1e4, 1.0, -1.0, 0.0, 0.5, 1 / 32], dtype=x.dtype)
         x.view(-1)[: len(special)] = special
         assert all(t.isfinite().all() for t in (layer(x), *gradients(layer, x)))
+
+
+@pytest.mark.parametrize("layer_type", ["continuous", "discontinuous"])
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("periodicity", [None, 1.7])
+def test_the_bag_is_the_dense_layer(layer_type: str, domain: str, periodicity: float | None) -> None:
+    options = {"domain": domain, "periodicity": periodicity, "scale": 3.0, "bias": True, "rescale_output": True}
+    layer = make("fc", layer_type, n=4, segments=20, **options)
+    x = inputs("fc", layer_type, batch=7)
+    assert Bag().suits(layer, x)
+    torch.testing.assert_close(layer(x), plain(layer, x))
+    dense = copy.deepcopy(layer)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Bag, "suits", lambda *_: False)
+        expected = gradients(dense, x)
+    for found, other in zip(gradients(layer, x), expected, strict=True):
+        torch.testing.assert_close(found, other)
 
 
 @pytest.mark.parametrize("layer_type", ["polynomial", "continuous", "polynomial_prod"])
