@@ -73,7 +73,7 @@ class Piecewise(Basis):
 
     def _masks(self, segment: Tensor) -> list[Tensor]:
         """1 on each segment and 0 elsewhere, NaN for NaN; by arithmetic, which is faster than torch.where on CPUs."""
-        return [1 - (segment - s).abs_().clamp_(max=1) for s in range(self.segments)]
+        return [1 - (segment - s).abs().clamp(max=1) for s in range(self.segments)]
 
     def _places(self, t: Tensor) -> list[Tensor]:
         """Give t to the first, the inner and the last segments, bounded beyond their ends, so that 0 · ∞ is 0."""
