@@ -69,6 +69,11 @@ class Classification(pl.LightningModule):
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.figures = nn.ModuleDict({f"{split}_": _figures(split, classes) for split in ("train", "val", "test")})
 
+    def setup(self, stage: str) -> None:
+        """Give each process sums of its own: torchmetrics', unlike weights, reach spawned ones as shared memory."""
+        for figures in self.figures.values():
+            figures.reset()  # type: ignore[operator]
+
     def forward(self, images: Tensor) -> Tensor:
         """(batch, channels, height, width) → logits (batch, classes)."""
         return self.net(images.to(self.dtype).contiguous(memory_format=self._memory_format))
@@ -123,8 +128,7 @@ class Classification(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the running figures of the epoch, one row a process."""
         processes = self.trainer.world_size
-        rows: dict[str, Any] = {key: self.all_gather(value) for key, value in self._running().items()}
-        checkpoint["running"] = {key: row if processes > 1 else row[None] for key, row in rows.items()}
+        checkpoint["running"] = {key: _gathered(value, processes) for key, value in self._running().items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Give the network the shape that it had, then go on with the running figures of the epoch."""
@@ -142,6 +146,14 @@ class Classification(pl.LightningModule):
         metrics: Any = self.figures["train_"]
         states = {name: metric.metric_state for name, metric in metrics.items(keep_base=True)}
         return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
+
+
+def _gathered(value: Tensor, processes: int) -> Tensor:
+    """Stack the value of each process."""
+    rows = [torch.empty_like(value) for _ in range(processes)]
+    if processes > 1:
+        torch.distributed.all_gather(rows, value)
+    return torch.stack(rows if processes > 1 else [value])
 
 
 def _figures(split: str, classes: int) -> MetricCollection:

@@ -5,7 +5,7 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from lightning_fabric.plugins.io import CheckpointIO
@@ -32,7 +32,7 @@ class WholeFiles(CheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         keep = path.with_name(PREVIOUS) if path.name == LAST else None
         with whole_file(path, keep) as part, part.open("wb") as file:
-            torch.save(checkpoint, file)
+            _save(checkpoint, file)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Callable | None = None, weights_only: bool | None = None
@@ -43,6 +43,15 @@ class WholeFiles(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove the file if it is there."""
         Path(path).unlink(missing_ok=True)
+
+
+def _save(checkpoint: dict[str, Any], file: IO[bytes]) -> None:
+    try:
+        torch.save(checkpoint, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # such as a full disk; torch speaks of a wrong position
+            raise error.__context__ from error
+        raise
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -100,13 +100,14 @@ def find_start(config: Config, folder: Path) -> Start:
 
 
 def check_same(before: Config, now: Config, where: str) -> None:
-    """Refuse to go on with a run under another config; name the first setting that differs."""
+    """Refuse to go on with a run under another config; name a setting that differs, a flat knob if there is one."""
     old, new = flat(before), flat(now)
-    for key in dict.fromkeys([*old, *new]):
+    keys = sorted({*old, *new}, key=lambda key: (key.count("."), key))
+    for key in keys:
         if not _may_differ(key) and old.get(key) != new.get(key):
+            there, here = show(old.get(key)), show(new.get(key))
             raise UserError(
-                f"{where}: holds a run of another config, {key}={show(old.get(key))} there and {show(new.get(key))} "
-                "here; name another run_dir"
+                f"{where}: holds a run of another config, {key}={there} there and {here} here; name another run_dir"
             )
 
 

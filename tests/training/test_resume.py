@@ -58,12 +58,12 @@ def check(settings: Settings, tmp_path: Path, alone: dict[str, dict[str, Any]]) 
 @pytest.mark.parametrize(
     ("target", "method", "call"),
     [
-        (Classification, "training_step", 1),  # before the first checkpoint
-        (Classification, "training_step", 5),  # in the second epoch, after the checkpoint of the first
+        slow(Classification, "training_step", 1),  # before the first checkpoint
+        slow(Classification, "training_step", 5),  # in the second epoch, after the checkpoint of the first
         (Classification, "on_train_batch_end", 7),  # after a checkpoint within the second epoch
         slow(Classification, "validation_step", 2),
-        (Saver, "_save", 4),  # after the best checkpoint, before the last
-        (Classification, "test_step", 1),
+        slow(Saver, "_save", 4),  # after the best checkpoint, before the last
+        slow(Classification, "test_step", 1),
         (checkpoints, "save_file", 1),
         slow(run, "show_summary", 1),
     ],
@@ -78,18 +78,18 @@ def test_a_crash_leaves_no_trace(target: Any, method: str, call: int, check: Cal
     [
         slow("optimizer=adam"),
         slow("optimizer=adamw"),
-        "optimizer=lion",
-        "optimizer=lbfgs",
+        slow("optimizer=lion"),
+        slow("optimizer=lbfgs"),
         "optimizer=adahessian",
-        "optimizer=sophia",
+        slow("optimizer=sophia"),
         "scheduler=plateau scheduler.patience=0 val_fraction=0.2",
         slow("scheduler=plateau scheduler.patience=0"),
         slow("scheduler=cosine warmup_epochs=1"),
         "layer_by_layer=true",
         slow("layer_by_layer=true max_epochs=5 epochs_per_layer=2"),
         slow("precision=bf16-mixed"),
-        "precision=64-true",
-        "clamp_weights=0.05",
+        slow("precision=64-true"),
+        slow("clamp_weights=0.05"),
         slow("num_workers=2"),
     ],
 )
