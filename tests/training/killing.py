@@ -18,6 +18,7 @@ import torch
 
 from high_order_nets.training import run
 from high_order_nets.training.checkpoints import WholeFiles, read_checkpoint
+
 from .crashes import assert_equal, results
 
 
@@ -57,26 +58,31 @@ def killed_runs(config: dict[str, Any], folder: Path, kills: int) -> dict[str, A
 
 def killed_saves(folder: Path, kills: int) -> dict[str, Any]:
     """Kill so many processes that do nothing but save, and read every checkpoint they left."""
-    path, readable, missing = folder / "checkpoints" / "last.ckpt", 0, 0
+    path, read, between = folder / "checkpoints" / "last.ckpt", 0, 0
     for _ in range(kills):
-        child = forked(lambda: _save_forever(path))
-        time.sleep(random.uniform(0, 0.06))
+        ready, saved = os.pipe()
+        child = forked(lambda saved=saved: _save_forever(path, saved))
+        os.read(ready, 1)  # it is saving
+        time.sleep(random.uniform(0, 0.1))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        left = list(path.parent.glob("*.ckpt"))
-        missing += not path.exists()
-        for each in left:
-            tensor = read_checkpoint(each)["state_dict"]["weight"]
+        os.close(ready)
+        os.close(saved)
+        for left in path.parent.glob("*.ckpt"):
+            tensor = read_checkpoint(left)["state_dict"]["weight"]
             assert tensor.eq(tensor[0]).all()
-            readable += 1
-    return {"kills": kills, "read": readable, "last_missing_but_previous_there": missing}
+            read += 1
+        assert path.exists() or path.with_name("previous.ckpt").exists()
+        between += not path.exists()
+    return {"kills": kills, "read": read, "killed_between_two_renames": between}
 
 
-def _save_forever(path: Path) -> None:
+def _save_forever(path: Path, saved: int) -> None:
     number = 0.0
     while True:
         WholeFiles().save_checkpoint({"state_dict": {"weight": torch.full((300_000,), number)}, "config": {}}, path)
         number += 1
+        os.write(saved, b".")
 
 
 if __name__ == "__main__":

@@ -34,10 +34,10 @@ def kill(what: str, folder: Path, count: int, config: dict[str, Any] | None = No
 def test_killed_runs_end_with_the_same_bits(
     kills: int, settings: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    config = settings(*SHORT, f"max_epochs={2 if kills == 1 else 6}", "checkpoint.every_n_steps=3")
+    config = settings(*SHORT, f"max_epochs={2 if kills == 1 else 20}", "checkpoint.every_n_steps=3")
     assert kill("runs", tmp_path, kills, config)["kills"] == kills
 
 
 @pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_killed_save_leaves_no_unreadable_checkpoint(kills: int, tmp_path: Path) -> None:
-    assert kill("saves", tmp_path, kills)["read"] > 0
+    assert kill("saves", tmp_path, kills)["read"] >= kills
