@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from .errors import Diverged, UserError
+from .errors import Diverged, Interrupted, UserError
 from .training import config, manual
 from .training.job import Job
 from .training.overrides import Arguments, literals, nearest, parse
@@ -55,6 +55,8 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
         return _fail(str(error), 2)
     except Diverged as error:
         return _fail(str(error), 1)
+    except Interrupted as stop:
+        return _fail(str(stop), int(stop.code or 0))
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
 

@@ -13,13 +13,14 @@ ALLOWED = {
     "__init__": CONVERSION,
     "__main__": {"cli"},
     "errors": set(),
+    "files": set(),
     "basis": set(),
     "layers": {"basis"},
     **dict.fromkeys(CONVERSION, {"basis", "layers"} | CONVERSION),
     "models": {"basis", "layers"} | CONVERSION,
-    "data": set(),
+    "data": {"files"},
     "tasks": {"basis", "layers", "models"} | CONVERSION,
-    "training": {"basis", "layers", "models", "data", "tasks"} | CONVERSION,
+    "training": {"basis", "layers", "models", "data", "tasks", "files"} | CONVERSION,
     "cli": {"training"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

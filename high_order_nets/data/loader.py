@@ -29,11 +29,20 @@ class EpochBatches(Sampler[tuple[Tensor, int]]):
     Training: the images in a new order each epoch, in batches of exactly `batch_size`; the rest of the epoch's images
     is left out, unless there is only one, smaller batch. (A last batch of one image would break batch norm.)
     Evaluation: every image once, in order, in nearly equal batches of at most `batch_size`.
-    Every process gets the same number of batches. Lightning calls `set_epoch` before each epoch.
+    Every process gets the same number of batches. Lightning calls `set_epoch` before each epoch. `start` is the (epoch,
+    batch) to begin with: the batches before it are left out of that epoch, as a run did them before it was stopped.
     """
 
     def __init__(
-        self, indices: Tensor, batch_size: int, seed: int, *, training: bool, rank: int = 0, world_size: int = 1
+        self,
+        indices: Tensor,
+        batch_size: int,
+        seed: int,
+        *,
+        training: bool,
+        rank: int = 0,
+        world_size: int = 1,
+        start: tuple[int, int] = (0, 0),
     ):
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be at least 1")
@@ -41,7 +50,7 @@ class EpochBatches(Sampler[tuple[Tensor, int]]):
             raise UserError(f"{len(indices)} images are too few for {world_size} processes: use fewer devices")
         self.indices, self.batch_size, self.seed = indices, batch_size, seed
         self.training, self.rank, self.world_size = training, rank, world_size
-        self.epoch = 0
+        self.epoch, self._start = start[0], start
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration follows."""
@@ -55,7 +64,8 @@ class EpochBatches(Sampler[tuple[Tensor, int]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, int]]:
         for number, batch in enumerate(self._training() if self.training else self._evaluation()):
-            yield batch, derive_seed(self.seed, self.epoch, number, self.rank)
+            if (self.epoch, number) >= self._start:
+                yield batch, derive_seed(self.seed, self.epoch, number, self.rank)
 
     def _training(self) -> tuple[Tensor, ...]:
         # The same permutation in every process; each takes its own part.

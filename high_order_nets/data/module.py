@@ -56,12 +56,14 @@ class ImageDataModule(pl.LightningDataModule):
 
     Loaders yield uint8 pixels, labels and a seed a batch; `on_after_batch_transfer` makes (inputs, labels) of them on
     the device. Augmentation happens in training only and depends on (seed, epoch, batch, rank), not on what else drew
-    random numbers. `train_indices` and `val_indices` are the split of the training images.
+    random numbers. `train_indices` and `val_indices` are the split of the training images. A resumed run sets
+    `start` to the (epoch, batch) that it begins with, before Lightning asks for the loaders.
     """
 
     def __init__(self, data: ImageData, settings: ImageSettings):
         super().__init__()
         self.data, self.settings = data, settings
+        self.start = (0, 0)
         self.train_indices, self.val_indices = split_indices(
             len(data.train_images),
             train_fraction=settings.train_fraction,
@@ -135,6 +137,7 @@ class ImageDataModule(pl.LightningDataModule):
             training=training,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
+            start=self.start if training else (0, 0),
         )
         return make_loader(images, labels, batches, num_workers=settings.num_workers, pin_memory=settings.pin_memory)
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..errors import UserError
+from ..files import whole_file
 from .digits import load_digits
 from .images import ImageData
 from .sources import SOURCES, find_source
@@ -94,14 +94,7 @@ def _prepare_once(name: str, root: Path, path: Path) -> None:
 
 
 def _write(data: ImageData, path: Path) -> None:
-    """Write the file under another name and rename it, so that no reader and no crash can see half of it."""
+    """Write the file whole or not at all."""
     metadata = {"dataset": data.name, "classes": json.dumps(data.classes)}
-    part = path.with_name(f".{path.name}.part")  # the lock makes this process its only writer
-    try:
-        with part.open("wb") as file:
-            file.write(save({key: getattr(data, key) for key in KEYS}, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        part.write_bytes(save({key: getattr(data, key) for key in KEYS}, metadata))

@@ -1,13 +1,13 @@
 """Image classification."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from ..errors import Diverged
@@ -29,6 +29,17 @@ def mse(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {"cross_entropy": cross_entropy, "mse": mse}
+
+
+@runtime_checkable
+class Rebuilds(Protocol):
+    """A callback that changes the network during training, and can do so again when a run is resumed."""
+
+    state_key: str
+
+    def rebuild(self, pl_module: pl.LightningModule, state: dict[str, Any]) -> None:
+        """Change the freshly built network as it was when the callback's own `state` was saved; weights come later."""
+        ...
 
 
 class Classification(pl.LightningModule):
@@ -56,15 +67,12 @@ class Classification(pl.LightningModule):
         self._loss, self._smoothing = LOSSES[loss], label_smoothing
         self._clamp, self._create_graph = clamp_weights, create_graph
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        accuracies = MetricCollection(
-            {
-                "acc": MulticlassAccuracy(classes, average="micro"),
-                "acc5": MulticlassAccuracy(classes, top_k=min(5, classes), average="micro"),
-            }
-        )
-        self.accuracies = nn.ModuleDict(
-            {f"{split}_": accuracies.clone(f"{split}_") for split in ("train", "val", "test")}
-        )
+        self.figures = nn.ModuleDict({f"{split}_": _figures(split, classes) for split in ("train", "val", "test")})
+
+    def setup(self, stage: str) -> None:
+        """Give each process sums of its own: torchmetrics', unlike weights, reach spawned ones as shared memory."""
+        for figures in self.figures.values():
+            figures.reset()  # type: ignore[operator]
 
     def forward(self, images: Tensor) -> Tensor:
         """(batch, channels, height, width) → logits (batch, classes)."""
@@ -91,12 +99,11 @@ class Classification(pl.LightningModule):
                 f"the {split} loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}); "
                 "a smaller learning_rate, a gradient_clip_val or domain=tanh may help"
             )
-        accuracies = self.accuracies[f"{split}_"]
-        accuracies.update(logits.detach(), labels)  # type: ignore[operator]
-        training = split == "train"
-        shared = {"batch_size": len(labels), "on_epoch": True, "sync_dist": True}
-        self.log(f"{split}_loss", loss, on_step=training, prog_bar=training, **shared)
-        self.log_dict(accuracies, on_step=False, prog_bar=True, batch_size=len(labels), on_epoch=True)  # type: ignore[arg-type]
+        figures = self.figures[f"{split}_"]
+        figures.update(preds=logits.detach(), target=labels, value=loss.detach(), weight=len(labels))  # type: ignore[operator]
+        self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))  # type: ignore[arg-type]
+        if split == "train":
+            self.log("train_loss_step", loss, on_step=True, on_epoch=False, prog_bar=True)
         return loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -117,3 +124,44 @@ class Classification(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Make the optimizer and its schedulers."""
         return self._make_optimizers(self.net, int(self.trainer.estimated_stepping_batches))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the running figures of the epoch, one row a process."""
+        processes = self.trainer.world_size
+        checkpoint["running"] = {key: _gathered(value, processes) for key, value in self._running().items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Give the network the shape that it had, then go on with the running figures of the epoch."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Rebuilds):
+                callback.rebuild(self, checkpoint["callbacks"].get(callback.state_key, {}))
+        # Lightning would do it only after loading, which rounds a float64 network's weights to float32.
+        self.trainer.precision_plugin.convert_module(self)
+        for key, value in self._running().items():
+            rows = checkpoint["running"][key]
+            value.copy_(rows[min(self.trainer.global_rank, len(rows) - 1)])
+
+    def _running(self) -> dict[str, Tensor]:
+        """Name the tensors that the training figures are summed up in."""
+        metrics: Any = self.figures["train_"]
+        states = {name: metric.metric_state for name, metric in metrics.items(keep_base=True)}
+        return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
+
+
+def _gathered(value: Tensor, processes: int) -> Tensor:
+    """Stack the value of each process."""
+    rows = [torch.empty_like(value) for _ in range(processes)]
+    if processes > 1:
+        torch.distributed.all_gather(rows, value)
+    return torch.stack(rows if processes > 1 else [value])
+
+
+def _figures(split: str, classes: int) -> MetricCollection:
+    loss = "loss_epoch" if split == "train" else "loss"  # beside the loss of the step
+    figures = {
+        "acc": MulticlassAccuracy(classes, average="micro"),
+        "acc5": MulticlassAccuracy(classes, top_k=min(5, classes), average="micro"),
+        loss: MeanMetric(nan_strategy="disable"),
+    }
+    # Without groups, which torchmetrics forms in the first step only: each figure has its own tensors from the start.
+    return MetricCollection(figures, prefix=f"{split}_", compute_groups=False)  # type: ignore[arg-type]

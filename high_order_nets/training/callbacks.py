@@ -16,19 +16,31 @@ log = logging.getLogger(__name__)
 
 
 class Clock(pl.Callback):
-    """Log seconds_per_epoch (median, validation left out), images_per_second and epochs of the training so far.
+    """Log seconds, seconds_per_epoch (median, without validation), images_per_second and epochs of training so far.
 
-    As metrics, because they also come back from the processes that ddp spawns.
+    As metrics, because they also come back from the processes that ddp spawns. A resumed run adds to what was saved.
     """
 
     def __init__(self) -> None:
         self._epochs: list[float] = []
         self._images = 0
-        self._start = self._paused = self._validation = 0.0
+        self._training = Stopwatch()  # with validation
+        self._epoch = Stopwatch()  # without
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the epoch's clock."""
-        self._start, self._paused = time.perf_counter(), 0.0
+    def state_dict(self) -> dict[str, Any]:
+        """Give the times and counts so far."""
+        times = {"training": self._training.seconds(), "epoch": self._epoch.seconds()}
+        return times | {"epochs": list(self._epochs), "images": self._images}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from those."""
+        self._epochs, self._images = list(state_dict["epochs"]), state_dict["images"]
+        self._training, self._epoch = Stopwatch(state_dict["training"]), Stopwatch(state_dict["epoch"])
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clocks; a resumed run may start within an epoch."""
+        self._training.start()
+        self._epoch.start()
 
     def on_train_batch_end(
         self,
@@ -43,21 +55,44 @@ class Clock(pl.Callback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock: validation runs inside the training epoch."""
-        self._validation = time.perf_counter()
+        self._epoch.stop()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let it go on."""
-        self._paused += time.perf_counter() - self._validation
+        self._epoch.start()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the figures."""
-        self._epochs.append(time.perf_counter() - self._start - self._paused)
+        self._epochs.append(self._epoch.seconds())
+        self._epoch = Stopwatch()
+        self._epoch.start()
         figures = {
+            "seconds": self._training.seconds(),
             "seconds_per_epoch": statistics.median(self._epochs),
             "images_per_second": self._images / sum(self._epochs),
             "epochs": float(trainer.current_epoch + 1),
         }
         pl_module.log_dict(figures, sync_dist=True)
+
+
+class Stopwatch:
+    """Sum up the seconds between starts and stops."""
+
+    def __init__(self, before: float = 0.0):
+        self._sum = before
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Go on."""
+        self._started = time.perf_counter()
+
+    def stop(self) -> None:
+        """Pause."""
+        self._sum, self._started = self.seconds(), None
+
+    def seconds(self) -> float:
+        """Return the sum so far."""
+        return self._sum + (time.perf_counter() - self._started if self._started is not None else 0.0)
 
 
 class Silence(pl.Callback):
@@ -70,6 +105,10 @@ class Silence(pl.Callback):
         r"The number of training batches .* is smaller than the logging interval.*",
         # AdaHessian and Sophia differentiate the gradient; the graph goes with the gradients at the next step.
         r"Using backward\(\) with create_graph=True will create a reference cycle.*",
+        # They resume by the data module's start instead.
+        r".*ended before the epoch ended and your dataloader is not resumable.*",
+        # The frozen stages of a Staged network that is resumed.
+        r"Found \d+ module\(s\) in eval mode at the start of training.*",
         # Lightning's own use of torch.
         r".*isinstance\(treespec, LeafSpec\).* is deprecated.*",
     )

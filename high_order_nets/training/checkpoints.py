@@ -2,43 +2,78 @@
 
 import json
 import pickle
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.io import CheckpointIO
 from safetensors.torch import save_file
 from torch import nn
 
 from ..errors import UserError
+from ..files import whole_file
 from ..models.stages import Staged
 from .build import Config, Experiment
 
+LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 
-class ConfigInCheckpoint(pl.Callback):
-    """Put the resolved config into every checkpoint, so that it can be tested and used by itself."""
 
-    def __init__(self, config: Config):
-        self._config = config
+class WholeFiles(CheckpointIO):
+    """Lightning's way to the disk: each file whole or not at all, the last checkpoint but one kept, plain data only.
 
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Add it."""
-        checkpoint["config"] = self._config
+    (Lightning's own writes to TMPDIR, which may be another file system, and copies from there.)
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write the file."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keep = path.with_name(PREVIOUS) if path.name == LAST else None
+        with whole_file(path, keep) as part, part.open("wb") as file:
+            _save(checkpoint, file)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Callable | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read the file into memory of the CPU; runs no code of the file's."""
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove the file if it is there."""
+        Path(path).unlink(missing_ok=True)
+
+
+def _save(checkpoint: dict[str, Any], file: IO[bytes]) -> None:
+    try:
+        torch.save(checkpoint, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # such as a full disk; torch speaks of a wrong position
+            raise error.__context__ from error
+        raise
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a run's checkpoint, with `state_dict` and `config`; runs no code of the file's. Raises UserError."""
+    """Read a run's checkpoint, with `state_dict` and `config`; runs no code of the file's.
+
+    Raises UserError for a file that is missing, damaged (each part has a checksum) or something else.
+    """
     if not path.is_file():
         raise UserError(f"ckpt={path}: no such file")
     try:
+        with zipfile.ZipFile(path) as parts:  # torch.load does not look at the checksums
+            if damaged := parts.testzip():
+                raise ValueError(f"{damaged} is damaged")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (*_UNREADABLE, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise UserError(f"ckpt={path}: not a readable checkpoint of plain data") from error
     if not isinstance(checkpoint, dict) or not {"state_dict", "config"} <= set(checkpoint):
         raise UserError(f"ckpt={path}: not a checkpoint of high-order-nets (it has no state_dict and config)")
     return checkpoint
+
+
+_UNREADABLE = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, pickle.UnpicklingError, OSError)
 
 
 def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:
@@ -60,7 +95,6 @@ def save_weights(path: Path, experiment: Experiment, config: Config, figures: di
         "normalisation": experiment.data.normalisation,
         "metrics": figures,
     }
-    partial = path.with_name(path.name + ".part")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in complete.state_dict().items()}
-    save_file(tensors, partial, {key: json.dumps(value) for key, value in metadata.items()})
-    partial.replace(path)
+    with whole_file(path) as part:
+        save_file(tensors, part, {key: json.dumps(value) for key, value in metadata.items()})

@@ -17,7 +17,7 @@ from ..errors import UserError
 RENAMED = {"lr": "learning_rate"}
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
-LITERAL = ("text", "path", "ckpt")
+LITERAL = ("text", "path", "ckpt", "resume")
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
 
 

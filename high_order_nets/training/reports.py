@@ -9,6 +9,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from ..files import write_text
+
 ROWS = (
     ("test_acc", "test accuracy, top-1", "{:.2%}"),
     ("test_acc5", "test accuracy, top-5", "{:.2%}"),
@@ -52,18 +54,17 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write the file whole or not at all; a number that JSON does not know (nan, inf) becomes null."""
-    known = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in content.items()
-    }
-    _write(path, json.dumps(known, indent=2) + "\n")
+    write_text(path, json.dumps(_known(content), indent=2) + "\n")
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_known(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     """Write the file whole or not at all."""
-    _write(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

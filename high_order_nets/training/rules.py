@@ -115,6 +115,7 @@ RULES: dict[str, Rule] = {
     "early_stopping": whole("[1, inf)") | NULL,
     "clamp_weights": number("(0, inf)") | NULL,
     "epochs_per_layer": whole("[1, inf)"),
+    "checkpoint.every_n_steps": whole("[1, inf)") | NULL,
     "seed": whole("[0, 4294967295]"),
     "train_fraction": number("(0, 1]"),
     "val_fraction": number("[0, 1)"),

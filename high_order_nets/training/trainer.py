@@ -1,31 +1,44 @@
 """Lightning's Trainer from the config: where it runs, what it saves, what it shows."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..errors import Diverged, UserError
 from ..models.stages import Staged
 from .build import Config, Experiment
 from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
-from .checkpoints import ConfigInCheckpoint
+from .checkpoints import WholeFiles
+from .divergence import ExplainDivergence
+from .randomness import Reseed
+from .resume import Start
+from .saving import Saver
+from .signals import StopBetweenSteps, passed_on
 
 
-def make_trainer(config: Config, experiment: Experiment, folder: Path) -> pl.Trainer:
+def make_trainer(config: Config, experiment: Experiment, folder: Path, start: Start) -> pl.Trainer:
     """Make the trainer of a run whose files go under the folder; UserError where it cannot run here."""
+    # What a killed run logged beyond its last checkpoint is logged again: TensorBoard then drops the older points.
+    logger = TensorBoardLogger(
+        folder, name="", version="tensorboard", default_hp_metric=False, purge_step=start.step or None
+    )
     return _trainer(
         config,
         **_place(config),
         max_epochs=config["max_epochs"],
         gradient_clip_val=config["gradient_clip_val"] or None,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
-        callbacks=[_checkpoints(config, folder), ConfigInCheckpoint(config), *_callbacks(config, experiment)],
+        logger=logger,
+        callbacks=[*_keepers(config, folder), *_callbacks(config, experiment)],
+        enable_checkpointing=False,  # Saver does it.
+        plugins=[WholeFiles()],
         num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
         log_every_n_steps=10,
     )
@@ -38,15 +51,19 @@ def make_tester(config: Config) -> pl.Trainer:
     )
 
 
-def fit(trainer: pl.Trainer, experiment: Experiment) -> None:
-    """Train; what a spawned process raised is raised here as what it was."""
+def fit(trainer: pl.Trainer, experiment: Experiment, start: Start) -> None:
+    """Train, from the start or from a checkpoint; what a spawned process raised is raised here as what it was."""
     try:
-        trainer.fit(experiment.task, datamodule=experiment.data)
-    except Exception as error:
+        with passed_on(trainer):
+            trainer.fit(experiment.task, datamodule=experiment.data, ckpt_path=start.path, weights_only=True)
+    except ProcessRaisedException as error:
         spawned = re.search(r"high_order_nets\.errors\.(Diverged|UserError): (.*)", str(error))
-        if spawned is None or isinstance(error, Diverged | UserError):
+        if spawned is None:
             raise
-        raise {"Diverged": Diverged, "UserError": UserError}[spawned[1]](spawned[2]) from error
+        if spawned[1] == "UserError":
+            raise UserError(spawned[2]) from error
+        note = re.search(rf"^{Diverged.NOTE}(.*)$", str(error), re.MULTILINE)
+        raise Diverged(spawned[2], json.loads(note[1]) if note else None) from error
 
 
 def _trainer(config: Config, **options: Any) -> pl.Trainer:
@@ -78,6 +95,13 @@ def _limits(config: Config) -> dict[str, Any]:
     return limits if config["val_fraction"] > 0 else limits | {"limit_val_batches": 0}
 
 
+def _keepers(config: Config, folder: Path) -> list[Callback]:
+    """Make what keeps a run safe; before all other callbacks, because what is saved is the state before they act."""
+    signals = StopBetweenSteps()
+    saver = Saver(config, folder / "checkpoints", signals)
+    return [saver, signals, Reseed(config["seed"]), ExplainDivergence(config["seed"], saver)]
+
+
 def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
     callbacks: list[Callback] = [Silence(), Clock(), LearningRateMonitor("step"), EpochLines()]
     if Console().is_terminal:
@@ -87,11 +111,3 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
     if isinstance(experiment.task.net, Staged):
         callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
     return callbacks
-
-
-def _checkpoints(config: Config, folder: Path) -> ModelCheckpoint:
-    """Keep the last epoch and, with a validation split, the best; read-outs of stages do not compete."""
-    options: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
-    if config["val_fraction"] > 0 and not config["layer_by_layer"]:
-        return ModelCheckpoint(filename="best", monitor="val_acc", mode="max", save_last=True, **options)
-    return ModelCheckpoint(filename="last", **options)

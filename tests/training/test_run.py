@@ -29,7 +29,8 @@ def test_a_run_writes_everything(trained, tmp_path: Path) -> None:
     assert {"versions", "device", "command", "seed"} <= set(metrics)
     assert (folder / "config.yaml").exists()
     assert list((folder / "tensorboard").glob("events.out.*"))
-    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    names = {path.name for path in (folder / "checkpoints").iterdir()}
+    assert names == {"best.ckpt", "last.ckpt", "previous.ckpt"}
     with safe_open(folder / "model.safetensors", "pt") as file:
         assert json.loads(file.metadata()["metrics"])["test_acc"] == metrics["test_acc"]
         assert len(json.loads(file.metadata()["classes"])) == 10
@@ -101,12 +102,6 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         run.test(tmp_path / "x.ckpt")
     assert not (tmp_path / "marker").exists()
-
-
-def test_a_run_is_never_written_over(trained, settings, tmp_path: Path) -> None:
-    trained(*FAST)
-    with pytest.raises(UserError, match="holds a run already"):
-        run.train(settings(*FAST), tmp_path / "run")
 
 
 def test_a_run_that_failed_before_training_may_be_tried_again(trained, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Files that are there whole or not at all, whenever the process or the machine dies."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PART = ".part"
+"""Ends the names of unfinished files."""
+
+
+@contextmanager
+def whole_file(path: Path, keep: Path | None = None) -> Iterator[Path]:
+    """Yield a path to write to; what is written there becomes the file `path` at once when the block ends.
+
+    It lies beside `path`, because only within one file system does a rename replace a file at once. If the block
+    raises or the disk is full, `path` stays as it was. With `keep`, what was there before gets that name.
+    """
+    part = path.with_name(path.name + PART)
+    try:
+        yield part
+        _flush(part)
+        if keep is not None and path.exists():
+            path.replace(keep)
+        part.replace(path)
+        _flush(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left unfinished in the folder."""
+    for part in folder.glob(f"*{PART}"):
+        part.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

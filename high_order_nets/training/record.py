@@ -1,0 +1,109 @@
+"""What a run says of itself in metrics.json: its figures, how it ended, and what made them."""
+
+import errno
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from ..errors import Diverged, Interrupted, UserError
+from .build import Config, Experiment
+from .job import METRICS
+from .reports import write_json
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def recorded(config: Config, folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield what becomes metrics.json when the block ends: `status` finished, diverged, interrupted or failed.
+
+    While the block runs, and if the process is killed, the status is running. A full disk raises UserError.
+    """
+    started = time.perf_counter()
+    record = circumstances(config) | {"status": "running"}
+    write_json(folder / METRICS, record)
+    try:
+        yield record
+        _end(folder, record, started, "finished")
+    except OSError as error:
+        problem = _full_disk(error, folder) if error.errno in FULL else error
+        _end(folder, record, started, "failed", problem)
+        raise problem from error
+    except BaseException as error:
+        _end(folder, record, started, _status(error), error)
+        raise
+
+
+def _status(error: BaseException) -> str:
+    if isinstance(error, Diverged):
+        return "diverged"
+    return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+
+
+def _end(folder: Path, record: dict[str, Any], started: float, status: str, error: BaseException | None = None) -> None:
+    record |= {"status": status, "total_seconds": time.perf_counter() - started}
+    if isinstance(error, Diverged):
+        record |= {"error": str(error)} | {"divergence": error.details}
+    elif error is not None:
+        record["error"] = f"{type(error).__name__}: {error}"
+    try:
+        write_json(folder / METRICS, record)
+    except OSError:
+        if error is None:  # else that error says more
+            raise
+
+
+def _full_disk(error: OSError, folder: Path) -> UserError:
+    return UserError(
+        f"run_dir={folder}: {error.strerror}; the last good checkpoint is still there; make room and run it again"
+    )
+
+
+def figures_of(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Take the figures out of Lightning's metrics, under one name each."""
+    names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
+    names |= {"seconds", "seconds_per_epoch", "images_per_second", "epochs"}
+    figures: dict[str, Any] = {key: float(value) for key, value in metrics.items() if key in names}
+    if "epochs" in figures:
+        figures["epochs"] = int(figures["epochs"])
+    if "train_loss_epoch" in metrics:  # beside the loss of the last step
+        figures["train_loss"] = float(metrics["train_loss_epoch"])
+    return figures
+
+
+def sizes_of(experiment: Experiment) -> dict[str, int]:
+    """Count parameters and multiply-adds."""
+    return {
+        "parameters": experiment.report.parameters_after,
+        "parameters_reduced": experiment.report.parameters_reduced,
+        "macs": experiment.macs,
+    }
+
+
+def device_of(trainer: pl.Trainer) -> str:
+    """Name what the trainer runs on."""
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
+
+
+def circumstances(config: Config) -> dict[str, Any]:
+    """Say what made the figures: command, time, versions, threads."""
+    packages = ("high-order-nets", "torch", "torchvision", "pytorch-lightning")
+    return {
+        "command": config["command"],
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": config["seed"],
+        "choices": config["choices"],
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+    }

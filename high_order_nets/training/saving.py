@@ -1,0 +1,138 @@
+"""Saves a run between its steps, so that it can go on as if it had never stopped."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from ..errors import Diverged, Interrupted, UserError
+from .build import Config
+from .checkpoints import BEST, LAST
+from .signals import StopBetweenSteps
+
+Progress = dict[str, Any]
+
+
+class Saver(pl.Callback):
+    """Save at the end of each epoch and of training, every so many steps if asked, and before a signal stops it.
+
+    Comes first among the callbacks: what is saved is the state before any of them has begun the next epoch or step,
+    with everything of the last one done (learning rates, clamped weights, validation). Weights that are not finite
+    raise Diverged instead of being saved.
+
+    A callback that changes the network must be able to `rebuild` it (`tasks.classification.Rebuilds`). The order of a
+    resumed run: network built from the config; rebuilt; its weights, then the callbacks' states loaded; optimizers
+    made and loaded.
+    """
+
+    def __init__(self, config: Config, folder: Path, signals: StopBetweenSteps):
+        self._config, self._signals = config, signals
+        self._folder = folder
+        self._every = config["checkpoint"]["every_n_steps"]
+        # Read-outs of stages do not compete.
+        self._compares = config["val_fraction"] > 0 and not config["layer_by_layer"]
+        self._best = -math.inf
+        self._saved_step = -1
+        self._done = False
+        self._figures: dict[str, float] = {}
+        self.last: Path | None = None
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the epoch before; stop if asked to."""
+        if trainer.current_epoch > 0:
+            self._save_epoch(trainer)
+        self._stop(trainer)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Save the steps before; stop if asked to."""
+        if trainer.fit_loop.restarting:  # Lightning would leave out scheduler=plateau at the end of a resumed epoch.
+            trainer.fit_loop.restarting = False
+        if self._every and batch_idx and trainer.global_step % self._every == 0:
+            self._save(trainer)
+        self._stop(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the end of training."""
+        self._done = True
+        self._save_epoch(trainer)
+        self._stop(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add config, progress and the figures so far."""
+        checkpoint["config"] = self._config
+        progress = settle(checkpoint["loops"]["fit_loop"])
+        checkpoint["progress"] = progress | {"done": self._done, "processes": trainer.world_size}
+        self._figures |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+        checkpoint["figures"] = dict(self._figures)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on where the checkpoint was saved."""
+        progress = checkpoint["progress"]
+        if progress["batch"] and progress["processes"] != trainer.world_size:
+            raise UserError(
+                f"trainer.devices={trainer.world_size}: the run stopped within an epoch of {progress['processes']} "
+                "processes; go on with as many"
+            )
+        self._saved_step = checkpoint["global_step"]
+        self._figures = dict(checkpoint["figures"])
+        self.last = self._folder / LAST
+        # Beyond max_epochs there is nothing to do anyway; a run that early stopping has ended stays ended.
+        trainer.should_stop = progress["done"] and progress["epoch"] < checkpoint["config"]["max_epochs"]
+        trainer.datamodule.start = progress["epoch"], progress["batch"]  # type: ignore[attr-defined]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the best score so far."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Compare with the best score so far."""
+        self._best = state_dict["best"]
+
+    def _save_epoch(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step == self._saved_step and not self._done:
+            return  # just resumed here
+        score = float(trainer.callback_metrics.get("val_acc", -math.inf)) if self._compares else -math.inf
+        if score > self._best:
+            self._best = score
+            # Before the last one: a best score is never on record without its weights.
+            self._write(trainer, BEST)
+        self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        self._write(trainer, LAST)
+        self._saved_step = trainer.global_step
+        self.last = self._folder / LAST
+
+    def _write(self, trainer: pl.Trainer, name: str) -> None:
+        unsound = [key for key, p in trainer.lightning_module.named_parameters() if not p.isfinite().all()]
+        if unsound:
+            raise Diverged(f"the weights of {unsound[0]} are not finite after step {trainer.global_step}")
+        trainer.save_checkpoint(self._folder / name)
+
+    def _stop(self, trainer: pl.Trainer) -> None:
+        if signum := self._signals.received(trainer):
+            if trainer.global_step != self._saved_step:
+                self._save(trainer)
+            raise Interrupted(signum)
+
+
+def settle(loop: dict[str, Any]) -> Progress:
+    """Take the epoch or step that has been made ready, but not begun, out of the fit loop's state; return the progress.
+
+    The progress is the number of finished epochs and, within an epoch, of its finished batches.
+    """
+    epochs, batches = loop["epoch_progress"], loop["epoch_loop.batch_progress"]
+    within = epochs["current"]["started"] > epochs["current"]["processed"]
+    for count in epochs["total"], epochs["current"]:
+        count["ready"] = count["started"]
+    for count in batches["total"], batches["current"]:
+        count["ready"] = count["started"] = count["processed"] = count["completed"]
+    batches["is_last_batch"] = not within
+    return {"epoch": epochs["current"]["processed"], "batch": batches["current"]["completed"] if within else 0}
