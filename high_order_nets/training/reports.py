@@ -55,15 +55,16 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     known = {
         key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in content.items()
     }
-    _write(path, json.dumps(known, indent=2) + "\n")
+    write_text(path, json.dumps(known, indent=2) + "\n")
 
 
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     """Write the file whole or not at all."""
-    _write(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write the file whole or not at all."""
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -15,6 +15,7 @@ from ..models.stages import Staged
 from .build import Config, Experiment
 from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
 from .checkpoints import ConfigInCheckpoint
+from .epochs import EpochLog
 
 
 def make_trainer(config: Config, experiment: Experiment, folder: Path) -> pl.Trainer:
@@ -25,7 +26,12 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path) -> pl.Tra
         max_epochs=config["max_epochs"],
         gradient_clip_val=config["gradient_clip_val"] or None,
         logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
-        callbacks=[_checkpoints(config, folder), ConfigInCheckpoint(config), *_callbacks(config, experiment)],
+        callbacks=[
+            _checkpoints(config, folder),
+            ConfigInCheckpoint(config),
+            EpochLog(folder),
+            *_callbacks(config, experiment),
+        ],
         num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
         log_every_n_steps=10,
     )
