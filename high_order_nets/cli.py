@@ -105,6 +105,8 @@ def _test(argv: list[str]) -> int:
 def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
     arguments = parse(argv, presets)
     typed = command or shlex.join([PROGRAM, "train", *argv])
+    if arguments.search and not arguments.show:
+        return import_module(f"{__package__}.training.search").run(arguments)
     plan = config.plan(arguments)
     if plan.sweep_dir and not arguments.show:
         return _sweep(typed, arguments, plan, plan.sweep_dir)
