@@ -106,15 +106,38 @@ def _test(argv: list[str]) -> int:
 
 def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
     arguments = parse(argv, presets)
+    typed = command or shlex.join([PROGRAM, "train", *argv])
+    if arguments.search and not arguments.show:
+        return import_module(f"{__package__}.training.search").run(arguments)
     plan = config.plan(arguments)
-    job = Job(command or shlex.join([PROGRAM, "train", *argv]))
-    _run_hydra(job, arguments, plan)
     if plan.sweep_dir and not arguments.show:
-        from .training import sweep  # noqa: PLC0415 - rich's tables only at the end of a sweep
-
-        return 0 if sweep.report(plan.sweep_dir, len(plan.jobs) if plan.complete else None) else 1
+        return _sweep(typed, arguments, plan, plan.sweep_dir)
+    job = Job(typed)
+    _run_hydra(job, arguments, plan)
     if job.error:
         raise job.error
+    return 0
+
+
+def _sweep(typed: str, arguments: Arguments, plan: config.Plan, folder: Path) -> int:
+    """Run the jobs that are missing, and end in the table, also where someone interrupts."""
+    sweep = import_module(f"{__package__}.training.sweep")  # rich's tables and matplotlib
+    if plan.complete:
+        sweep.claim(folder, plan.jobs, typed)
+    try:
+        _run_hydra(Job(typed, skip_finished=plan.complete), arguments, plan)
+    except KeyboardInterrupt:
+        sweep.report(folder)
+        raise
+    return 0 if sweep.report(folder) else 1
+
+
+def _table(argv: list[str]) -> int:
+    outs = [argument.removeprefix("out=") for argument in argv if argument.startswith("out=")]
+    folders = [Path(argument).expanduser() for argument in argv if not argument.startswith("out=")]
+    if not folders or len(outs) > 1:
+        raise UserError("table: expected folders of runs or sweeps and at most one out=DIR")
+    import_module(f"{__package__}.training.sweep").rebuild(folders, Path(outs[0]).expanduser() if outs else None)
     return 0
 
 
@@ -155,5 +178,6 @@ def _stage(argv: list[str]) -> Iterator[None]:
 COMMANDS = {
     "train": Command(_train, "train [key=value ...] [-m]", "train a network and test it; -m: every combination"),
     "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),
+    "table": Command(_table, "table DIR ... [out=DIR]", "the table of the runs and sweeps in these folders"),
     "list": Command(_list, f"list {'|'.join(manual.LISTS)}", "show the names there are"),
 }

@@ -29,6 +29,7 @@ from .rules import check_values, show
 
 PACKAGE = Path(__file__).resolve().parent.parent
 GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
+LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
 DIMENSIONS = ("1d", "2d", "3d")
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
@@ -67,9 +68,34 @@ class Plan:
 
 def plan(arguments: Arguments) -> Plan:
     """Compose and check the config of every job that the arguments ask for."""
+    with _refusing(), _composer(arguments.groups_dir) as loader:
+        return _plan(arguments, loader)
+
+
+def compose_search(lines: Sequence[str], groups_dir: Path | None) -> dict[str, Any]:
+    """Return the settings that `search=NAME search.trials=…` ask for; a file of conf/search/ holds the others."""
+    with _refusing(), _composer(groups_dir) as loader:
+        overrides = OverridesParser.create(loader).parse_overrides(list(lines))
+        names = [override.value() for override in overrides if override.key_or_group == "search"]
+        options = _Checker(loader, groups_dir).options("search")
+        if len(names) != 1 or names[0] not in options:
+            raise UserError(_unknown_choice("search", " ".join(map(show, names)), options))
+        paths = [f"hydra.searchpath=[{quote(f'file://{groups_dir}')}]"] if groups_dir else []
+        file = compose("config", [f"+search={names[0]}", *paths])
+        known = [f"search.{key}" for key in file.search]
+        changes = [override for override in overrides if override.key_or_group != "search"]
+        for override in changes:
+            _check_key(override, known)
+        config = compose("config", [f"+search={names[0]}", *paths, *(str(line.input_line) for line in changes)])
+        settings: Any = OmegaConf.to_container(config.search, resolve=True)
+        return settings
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what composing a bad line or file ends in into one line."""
     try:
-        with _composer(arguments.groups_dir) as loader:
-            return _plan(arguments, loader)
+        yield
     except MissingConfigException as error:
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
         raise UserError(_unknown_choice(group, name, error.options or ())) from error
@@ -137,7 +163,7 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
         if config.hydra.mode not in (None, RunMode.RUN):
             raise UserError(f"hydra.mode={config.hydra.mode.name}: use the flag -m instead")
         return Plan([checked], list(arguments.overrides))
-    complete = config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
+    complete = not arguments.search and config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
     jobs = [checker.check(job) for job in (_product(values, config.hydra.sweeper) if complete else _axes(values))]
     # Pinned, so that whoever started the jobs knows where their results are.
     folder = Path(config.hydra.sweep.dir).expanduser().absolute()
@@ -226,6 +252,8 @@ class _Checker:
 
 
 def _unknown_choice(group: str, name: str, options: Collection[str]) -> str:
+    if group == "hydra/launcher" and (extra := name.split("_", maxsplit=1)[0]) in LAUNCHERS:
+        return f'{group}={name}: not installed; install it by: pip install "high-order-nets[{extra}]"'
     return f"{group}={name}: unknown {group.replace('_', ' ')}{nearest(name, options)}"
 
 

@@ -4,27 +4,31 @@ import json
 import logging
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ..errors import Diverged, UserError
 from .config import to_plain
+from .runs import CONFIG, METRICS, is_finished
 
 log = logging.getLogger(__name__)
-METRICS = "metrics.json"
 
 
 class Job:
     """Train under the config that Hydra hands over; keep going past the errors of a multirun.
 
     Picklable, for Hydra's launchers. Errors are kept rather than raised: Hydra would add its own lines to them, and one
-    would end a whole sweep.
+    would end a whole sweep. With `skip_finished` a folder that holds a finished run is left as it is: whoever sets it
+    has made sure that it is this job's.
     """
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, *, skip_finished: bool = False) -> None:
         self.command = command
+        self.skip_finished = skip_finished
         self.error: Exception | None = None
 
     def __call__(self, config: DictConfig) -> float:
@@ -34,13 +38,15 @@ class Job:
         multirun = hydra.mode == RunMode.MULTIRUN
         if multirun:
             log.info("job %s: %s", hydra.job.num, " ".join(hydra.overrides.task))
+        if self.skip_finished and is_finished(folder):
+            log.info("job %s: finished already", hydra.job.num)
+            return _score(folder)
+        plain = to_plain(config, hydra.runtime.choices) | {"command": self.command}
         try:
-            plain = to_plain(config, hydra.runtime.choices) | {"command": self.command}
             return float(import_module("high_order_nets.training.run").train(plain, folder))
         except Exception as error:  # any job may fail in any way; the others go on
             self.error = error
-            if not (folder / METRICS).exists():
-                _record(error, folder)
+            _record(error, folder, plain)
             if multirun:
                 log.error("job %s: %s", hydra.job.num, summary(error), exc_info=not is_known(error))
             return float("nan")
@@ -57,7 +63,16 @@ def summary(error: Exception) -> str:
     return said if is_known(error) else f"{type(error).__name__}: {said}"
 
 
-def _record(error: Exception, folder: Path) -> None:
-    status = "diverged" if isinstance(error, Diverged) else "failed"
-    text = json.dumps({"status": status, "error": summary(error)}, indent=2)
-    (folder / METRICS).write_text(text + "\n", encoding="utf-8")
+def _score(folder: Path) -> float:
+    score = json.loads((folder / METRICS).read_text(encoding="utf-8")).get("test_acc")
+    return float("nan") if score is None else float(score)
+
+
+def _record(error: Exception, folder: Path, config: dict[str, Any]) -> None:
+    """Leave what a run that did not get far enough has not left itself."""
+    if not (folder / CONFIG).exists():
+        (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    if not (folder / METRICS).exists():
+        status = "diverged" if isinstance(error, Diverged) else "failed"
+        text = json.dumps({"status": status, "error": summary(error)}, indent=2)
+        (folder / METRICS).write_text(text + "\n", encoding="utf-8")

@@ -28,6 +28,7 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
         _section("optimizer", _columns(_described("optimizer"))),
         _section("scheduler, norm, trainer, experiment", [_names(group) for group in _OTHERS]),
         _section("model_name", _models()),
+        _section("search (needs optuna; -m's values are ranges)", _search()),
         _section("Flags, anywhere on the line", _columns(_FLAGS)),
         _section("Other names", _columns(_OTHER_NAMES)),
     ]
@@ -78,9 +79,15 @@ def _knobs() -> list[str]:
     for line in (conf_dir() / "config.yaml").read_text("utf-8").splitlines():
         if line.startswith("# --- "):
             lines = sections.setdefault(line.removeprefix("# --- ").capitalize(), [])
-        elif knob := _KNOB.fullmatch(line):
-            lines.append((f"{knob['key']}={knob['default']}", knob["meaning"]))
+        else:
+            lines += _knob_lines(line)
     return [_section(title, _columns(knobs)) for title, knobs in sections.items()]
+
+
+def _knob_lines(yaml: str, prefix: str = "") -> list[tuple[str, str]]:
+    """Return the knobs that have a comment, as they are written on the command line."""
+    knobs = filter(None, map(_KNOB.fullmatch, yaml.splitlines()))
+    return [(f"{prefix}{knob['key']}={knob['default']}", knob["meaning"]) for knob in knobs]
 
 
 def _names(group: str) -> str:
@@ -92,6 +99,13 @@ def _models() -> list[str]:
     return [
         f"{', '.join(own)}, and torchvision's classifiers by name (resnet18, vgg16_bn, vit_b_16, …):",
         f"{len(choices_of('model_name'))} names, shown by high-order-nets list models",
+    ]
+
+
+def _search() -> list[str]:
+    return [
+        *_columns(_described("search")),
+        *_columns(_knob_lines((conf_dir() / "search" / "recipe.yaml").read_text("utf-8"), "search.")),
     ]
 
 

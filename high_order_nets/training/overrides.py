@@ -29,6 +29,7 @@ class Arguments:
     multirun: bool = False
     show: tuple[str, ...] = ()  # flags that have Hydra print the config instead of running
     groups_dir: Path | None = None  # more files for the groups of conf/
+    search: tuple[str, ...] = ()  # those of the overrides that say how to search
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,7 +55,9 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Argu
     if unknown:
         flags = [name for action in parser._actions for name in action.option_strings]
         raise UserError(f"{unknown[0]}: unknown flag{nearest(unknown[0], flags)}")
-    overrides = [_rewrite(argument, known.multirun) for argument in known.overrides]
+    search = tuple(argument for argument in known.overrides if re.match(r"search[=.]", argument))
+    multirun = known.multirun or bool(search)
+    overrides = [_rewrite(argument, multirun) for argument in known.overrides if argument not in search]
     overrides = [*_kept(presets or {}, overrides), *overrides]
     groups_dir = Path(_folder(known.config_dir)) if known.config_dir else None
     if groups_dir and not groups_dir.is_dir():
@@ -64,7 +67,7 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Argu
     show = ["--cfg", known.cfg] if known.cfg else []
     show += ["--package", known.package] if known.package else []
     show += ["--resolve"] if known.resolve else []
-    return Arguments(tuple(overrides), known.multirun, tuple(show), groups_dir)
+    return Arguments(tuple(overrides), multirun, tuple(show), groups_dir, search)
 
 
 def literals(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from high_order_nets.errors import Diverged, UserError
 
@@ -31,6 +32,7 @@ class Runner(ModuleType):
     def train(self, config: dict[str, Any], folder: Path) -> float:
         self.configs.append(config)
         self.folders.append(folder)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
         if error := FAILURES.get(config["seed"]):
             raise error
         metrics = {"test_acc": 0.5, "test_acc5": 0.75, "parameters": 1234567, "seconds": 1.25, "status": "finished"}

@@ -1,4 +1,4 @@
-"""From the command line to `run.train` and back: folders, exit statuses, sweeps with failing jobs, the table."""
+"""From the command line to `run.train` and back: folders, exit statuses, help."""
 
 import json
 import pickle
@@ -12,7 +12,7 @@ import yaml
 
 from high_order_nets import cli
 from high_order_nets.training import config as composing
-from high_order_nets.training import manual, sweep
+from high_order_nets.training import manual
 from high_order_nets.training.job import Job
 from high_order_nets.training.overrides import parse
 
@@ -108,40 +108,9 @@ def test_an_unexpected_error_keeps_its_traceback(runner: Runner, tmp_path: Path,
     assert json.loads((tmp_path / "metrics.json").read_text())["error"] == "ValueError: a bug"
 
 
-def test_a_multirun_goes_on_past_failing_jobs(runner: Runner, tmp_path: Path, capsys: Captured) -> None:
-    assert cli.main(["train", "seed=70,71,72,1", "-m", "n=2", f"run_dir={tmp_path}"]) == 1
-    assert [config["seed"] for config in runner.configs] == [70, 71, 72, 1]
-    out, err = capsys.readouterr()
-    assert err.count("Traceback") == 1  # of the unexpected one
-    assert "loss is nan at step 7" in err
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
-    assert [(row[1], row[-1]) for row in rows] == [
-        ("70", "diverged"),
-        ("71", "failed"),
-        ("72", "failed"),
-        ("1", "finished"),
-    ]
-    assert rows[-1] == ["3", "1", "0.5", "0.75", "1,234,567", "", "1.25", "finished"]
-    assert "│ n" not in out
-
-
 def test_every_job_is_checked_before_the_first_starts(runner: Runner, tmp_path: Path) -> None:
     assert cli.main(["train", "-m", "layer_type=polynomial,continuous", "n=2,1", "segments=2"]) == 2
     assert not runner.configs
-
-
-def test_a_shorter_sweep_in_the_same_folder_shows_its_own_jobs(
-    runner: Runner, tmp_path: Path, capsys: Captured
-) -> None:
-    assert cli.main(["train", "-m", "seed=70,71", f"run_dir={tmp_path}"]) == 1
-    capsys.readouterr()
-    assert cli.main(["train", "-m", "seed=1", f"run_dir={tmp_path}"]) == 0
-    assert "diverged" not in capsys.readouterr().out
-
-
-def test_a_job_that_left_nothing_is_missing(tmp_path: Path, capsys: Captured) -> None:
-    assert not sweep.report(tmp_path, 1)
-    assert "missing" in capsys.readouterr().out
 
 
 def test_jobs_travel_to_workers() -> None:

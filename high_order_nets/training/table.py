@@ -1,0 +1,187 @@
+"""Groups runs into one row a setting, seeds as mean ± s.d. (n), and writes the rows for terminal, CSV and Markdown."""
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from .rules import is_number, show
+from .runs import UNIMPORTANT, Run, deciding
+
+METRICS = ("test_acc", "test_acc5", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")
+COSTS = ("parameters", "parameters_reduced", "macs", "seconds")
+SHOWN = {
+    "test_acc": "test_acc %",
+    "test_acc5": "test_acc5 %",
+    "val_acc": "val_acc %",
+    "parameters": "parameters",
+    "macs": "multiply-adds",
+    "seconds": "seconds",
+}
+"""Figures of the terminal and of Markdown, with their headings; CSV has all of METRICS and COSTS."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Hold one setting: the values that tell it from the others and its runs, one for each seed."""
+
+    settings: dict[str, Any]
+    runs: list[Run]
+
+    @property
+    def finished(self) -> list[Run]:
+        """Return the runs that count: of the others no figure is a result."""
+        return [run for run in self.runs if run.status == "finished"]
+
+    def values(self, figure: str) -> list[float]:
+        """Return the figure of each finished run that has it."""
+        return [run.metrics[figure] for run in self.finished if is_number(run.metrics.get(figure))]
+
+    def mean(self, figure: str) -> float | None:
+        """Return the mean over the finished runs; None where there is none."""
+        values = self.values(figure)
+        return statistics.fmean(values) if values else None
+
+    def deviation(self, figure: str) -> float | None:
+        """Return the standard deviation of a sample (n − 1); None of fewer than two runs."""
+        values = self.values(figure)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    @property
+    def status(self) -> str:
+        """Return `finished`, or what became of which seeds."""
+        others = [run for run in self.runs if run.status != "finished"]
+        if len(self.runs) == 1:
+            return self.runs[0].status
+        return ", ".join(f"{run.status} (seed {run.setting('seed')})" for run in others) or "finished"
+
+
+def group(runs: Sequence[Run]) -> list[Row]:
+    """Return one row a setting, in the order in which settings first occur.
+
+    Of two runs with one seed only one counts, the finished one: a repetition is no new sample.
+    """
+    keys = columns(runs)
+    rows: dict[str, dict[Any, Run]] = {}
+    for run in runs:
+        # By the whole config, so that runs which differ in something without a column are never averaged.
+        seeds = rows.setdefault(_setting(run), {})
+        seed = run.setting("seed")
+        if seed not in seeds or run.status == "finished":
+            seeds[seed] = run
+    groups = (list(seeds.values()) for seeds in rows.values())
+    return [Row({key: group[0].setting(key) for key in keys}, group) for group in groups]
+
+
+def columns(runs: Sequence[Run]) -> list[str]:
+    """Return the settings that differ between runs, among those that someone named on a command line.
+
+    Runs without a command line add the groups and all knobs at the top.
+    """
+    named = [key for run in runs for key in (_top(run) if run.keys is None else run.keys)]
+    passed_over = ("seed", *UNIMPORTANT)
+    keys = [key for key in dict.fromkeys(named) if key.split(".")[0] not in passed_over and key != "dataset.root"]
+    return [key for key in keys if len({show(run.setting(key)) for run in runs if run.config}) > 1]
+
+
+def failures(runs: Sequence[Run]) -> list[str]:
+    """Name each run that failed, diverged or is missing, in a line with its reason."""
+    bad = [run for run in runs if run.status not in ("finished", "pruned")]
+    return [": ".join(filter(None, (str(run.folder), run.status, run.metrics.get("error")))) for run in bad]
+
+
+def terminal(rows: Sequence[Row]) -> Table:
+    """Lay the rows out for the terminal."""
+    table = Table()
+    header, body = _cells(rows)
+    numeric = set(SHOWN.values())
+    for name in header:
+        table.add_column(name, justify="right" if name in numeric else "left", no_wrap=True)
+    for cells in body:
+        table.add_row(*cells)
+    return table
+
+
+def markdown(rows: Sequence[Row], problems: Sequence[str]) -> str:
+    """Return the rows as a Markdown table, with what went wrong below."""
+    header, body = _cells(rows)
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in cells) for cells in (header, ["---"] * len(header), *body)]
+    notes = ["", *(f"* {problem}" for problem in problems)] if problems else []
+    return "\n".join([*(f"| {line} |" for line in lines), *notes]) + "\n"
+
+
+def comma_separated(rows: Sequence[Row]) -> str:
+    """Return the rows as CSV: settings, seeds, how many finished, mean and s.d. of each metric, mean costs, folders."""
+    text = io.StringIO()
+    keys = list(rows[0].settings) if rows else []
+    writer = csv.writer(text, lineterminator="\n")
+    figures = [name for metric in METRICS for name in (metric, f"{metric}_sd")]
+    writer.writerow([*keys, "seeds", "finished", *figures, *COSTS, "status", "folders"])
+    for row in rows:
+        measured = [value for metric in METRICS for value in (row.mean(metric), row.deviation(metric))]
+        seeds = " ".join(show(run.setting("seed")) for run in row.runs)
+        costs = [row.mean(cost) for cost in COSTS]
+        settings = [show(value) for value in row.settings.values()]
+        folders = " ".join(run.folder.name for run in row.runs)
+        writer.writerow([*settings, seeds, len(row.finished), *map(_plain, [*measured, *costs]), row.status, folders])
+    return text.getvalue()
+
+
+def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the cells; figures that no run has are left out."""
+    keys = list(rows[0].settings) if rows else []
+    figures = [name for name in SHOWN if any(row.values(name) for row in rows)]
+    header = [*keys, *(SHOWN[name] for name in figures), "status"]
+    body = [
+        [*map(_short, row.settings.values()), *(_FORMS.get(name, percent)(row, name) for name in figures), row.status]
+        for row in rows
+    ]
+    return header, body
+
+
+def percent(row: Row, figure: str) -> str:
+    """Return 'mean ± s.d. (n)' in percent."""
+    mean, deviation = row.mean(figure), row.deviation(figure)
+    if mean is None:
+        return ""
+    spread = f" ± {100 * deviation:.2f}" if deviation is not None else ""
+    return f"{100 * mean:.2f}{spread} ({len(row.values(figure))})"
+
+
+def _count(row: Row, figure: str) -> str:
+    mean = row.mean(figure)
+    return "" if mean is None else f"{mean:,.0f}"
+
+
+def _seconds(row: Row, figure: str) -> str:
+    mean = row.mean(figure)
+    return "" if mean is None else f"{mean:,.1f}"
+
+
+_FORMS: dict[str, Callable[[Row, str], str]] = {"parameters": _count, "macs": _count, "seconds": _seconds}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else show(value)
+
+
+def _plain(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
+
+
+def _setting(run: Run) -> str:
+    """Return what runs of one setting share; a run that left no config shares it with none."""
+    shared = {key: value for key, value in deciding(run.config).items() if key != "seed"}
+    return json.dumps(shared, sort_keys=True, default=str) if shared else str(run.folder)
+
+
+def _top(run: Run) -> list[str]:
+    knobs = [key for key, value in run.config.items() if not isinstance(value, dict)]
+    return [*run.config.get("choices", {}), *knobs]

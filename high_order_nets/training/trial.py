@@ -1,0 +1,75 @@
+"""One trial of a search: a run in a process of its own, watched from outside."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .reports import write_json
+from .runs import METRICS, read_epochs
+
+LOG = "trial.log"
+_PATIENCE = 60.0  # seconds in which a run may save before it is killed
+
+
+class TrialProcess:
+    """Start `high-order-nets train …` into the folder; what it says goes to trial.log there."""
+
+    def __init__(self, command: Sequence[str], folder: Path, workers: int) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOG).open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "high_order_nets", *command, f"run_dir={folder}"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(workers),
+            )
+
+    def has_ended(self) -> bool:
+        """Return whether the process is over."""
+        return self._process.poll() is not None
+
+    def epochs(self) -> list[dict[str, float]]:
+        """Return the figures of the epochs so far."""
+        return read_epochs(self._folder)
+
+    def stop(self) -> None:
+        """Ask the process to end, and wait until it has."""
+        self._process.terminate()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def prune(self) -> None:
+        """Stop the process and say so in metrics.json, unless it finished meanwhile."""
+        self.stop()
+        metrics = self._read()
+        if metrics.get("status") != "finished":
+            pruned = {"status": "pruned", "epochs": len(self.epochs())}
+            write_json(self._folder / METRICS, {key: metrics[key] for key in metrics if key != "error"} | pruned)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the metrics of the run that is over; one that left none has failed, and metrics.json then says so."""
+        metrics = self._read()
+        if "status" not in metrics:
+            reason = f"ended with status {self._process.returncode}, see {self._folder / LOG}"
+            metrics = {"status": "failed", "error": reason}
+            write_json(self._folder / METRICS, metrics)
+        return metrics
+
+    def _read(self) -> dict[str, Any]:
+        file = self._folder / METRICS
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _environment(workers: int) -> dict[str, str]:
+    """Share the cores out among the workers, unless someone has said how many threads there may be."""
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    return {"OMP_NUM_THREADS": threads} | dict(os.environ)
