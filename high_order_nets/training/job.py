@@ -12,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ..errors import Diverged, UserError
+from ..files import write_text
 from .config import to_plain
 from .runs import CONFIG, METRICS, is_finished
 
@@ -71,8 +72,7 @@ def _score(folder: Path) -> float:
 def _record(error: Exception, folder: Path, config: dict[str, Any]) -> None:
     """Leave what a run that did not get far enough has not left itself."""
     if not (folder / CONFIG).exists():
-        (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        write_text(folder / CONFIG, yaml.safe_dump(config, sort_keys=False))
     if not (folder / METRICS).exists():
         status = "diverged" if isinstance(error, Diverged) else "failed"
-        text = json.dumps({"status": status, "error": summary(error)}, indent=2)
-        (folder / METRICS).write_text(text + "\n", encoding="utf-8")
+        write_text(folder / METRICS, json.dumps({"status": status, "error": summary(error)}, indent=2) + "\n")
