@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from ..files import write_text
+
 log = logging.getLogger(__name__)
 HISTORY = "history.csv"
 COLUMNS = (
@@ -65,6 +67,4 @@ def _write(file: Path, rows: Sequence[Mapping[str, float | str]]) -> None:
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    partial = file.with_name(file.name + ".part")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    partial.replace(file)
+    write_text(file, text.getvalue())

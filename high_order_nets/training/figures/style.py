@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
+from ...files import whole_file
+
 # Okabe and Ito's colours, told apart under any colour blindness.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 INK, GREY, WASH, MINT = "#222222", "#7F7F7F", "#F0F0F0", "#CDE6DA"
@@ -65,9 +67,8 @@ def pixels(figure: Figure, dpi: int) -> np.ndarray:
 def save(image: np.ndarray, path: Path) -> None:
     """Write a PNG whole or not at all; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    matplotlib.image.imsave(partial, image, format="png")
-    partial.replace(path)
+    with whole_file(path) as part:
+        matplotlib.image.imsave(part, image, format="png")
 
 
 def head(figure: Figure, title: str, legend: dict[str, Any], left: float) -> None:
