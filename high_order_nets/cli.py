@@ -104,6 +104,26 @@ def _test(argv: list[str]) -> int:
     return 0
 
 
+def _plot(argv: list[str]) -> int:
+    values = literals(argv, ("ckpt", "layers", "out"))
+    if not values.get("ckpt"):
+        raise UserError("plot: expected ckpt=PATH, a checkpoint or the folder of a run")
+    redraw = import_module(f"{__package__}.training.redraw").redraw  # torch, only after every check
+    layers = _layers(values["layers"]) if "layers" in values else None
+    out = Path(values["out"]).expanduser() if values.get("out") else None
+    _show("\n".join(map(str, redraw(Path(values["ckpt"]).expanduser(), layers, out))))
+    return 0
+
+
+def _layers(text: str) -> int | list[str]:
+    """Read a number of layers or patterns of their names."""
+    if not text.lstrip("-").isdigit():
+        return text.strip("[]").split(",")
+    if int(text) < 1:
+        raise UserError(f"layers={text}: expected a number of at least 1, or patterns of names such as layer1.*,fc")
+    return int(text)
+
+
 def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
     arguments = parse(argv, presets)
     typed = command or shlex.join([PROGRAM, "train", *argv])
@@ -179,5 +199,6 @@ COMMANDS = {
     "train": Command(_train, "train [key=value ...] [-m]", "train a network and test it; -m: every combination"),
     "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),
     "table": Command(_table, "table DIR ... [out=DIR]", "the table of the runs and sweeps in these folders"),
+    "plot": Command(_plot, "plot ckpt=PATH [layers=N|a*,b*] [out=DIR]", "draw functions, ranges and curves of a run"),
     "list": Command(_list, f"list {'|'.join(manual.LISTS)}", "show the names there are"),
 }

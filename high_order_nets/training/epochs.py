@@ -1,28 +1,46 @@
-"""The figures of each epoch as a line of JSON, for whoever watches a run from another process."""
+"""The figures of each epoch of a run, in one small file of its folder: read and written without importing torch."""
 
-import json
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pytorch_lightning as pl
+from ..files import write_text
 
-from .runs import EPOCHS
+HISTORY = "history.csv"
+COLUMNS = (
+    *("epoch", "step", "learning_rate", "train_loss", "train_acc", "train_acc5"),
+    *("val_loss", "val_acc", "val_acc5"),
+)
 
 
-class EpochLog(pl.Callback):
-    """Append `{"epoch": 1, "val_acc": …}` to epochs.jsonl in the run's folder after each epoch."""
+def read_history(file: Path) -> list[dict[str, float]]:
+    """Read the rows of a history, without the figures that an epoch does not have; none where there is no file."""
+    found = [{key: number(value) for key, value in row.items() if value} for row in rows(file)]
+    return [row for row in found if row.get("epoch", math.inf) < math.inf]
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / EPOCHS
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Drop the lines of an earlier attempt, unless this run continues it."""
-        if trainer.is_global_zero and trainer.global_step == 0:
-            self._path.unlink(missing_ok=True)
+def rows(file: Path) -> list[dict[str, str]]:
+    """Read the file as it is written; none where there is no file."""
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8", errors="replace") as lines:
+        return [{key: row[key] for key in COLUMNS if isinstance(row.get(key), str)} for row in csv.DictReader(lines)]
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the epoch's figures."""
-        metrics = {name.removesuffix("_epoch"): value for name, value in trainer.callback_metrics.items()}
-        figures = {name: float(value) for name, value in metrics.items() if name.startswith(("train_", "val_"))}
-        if trainer.is_global_zero:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"epoch": trainer.current_epoch + 1, **figures}) + "\n")
+
+def number(text: str | None) -> float:
+    """Read a number; what people made of the file otherwise is inf."""
+    try:
+        return float(text or "inf")
+    except ValueError:
+        return math.inf
+
+
+def write(file: Path, content: Sequence[Mapping[str, float | str]]) -> None:
+    """Write the file whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(content)
+    write_text(file, text.getvalue())

@@ -13,7 +13,8 @@ EXAMPLES = (
     "high-order-nets train trainer=debug layer_type=fourier run_dir=outputs/try",
     "high-order-nets test ckpt=outputs/try/checkpoints/last.ckpt",
 )
-_KNOB = re.compile(r"(?P<key>\w+): +(?P<default>.*?) +# (?P<meaning>.*)")
+_KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+): +(?P<default>.*?) +# (?P<meaning>.*)")
+_BLOCK = re.compile(r"(?P<key>\w+):")
 
 
 def text(usages: Sequence[tuple[str, str]]) -> str:
@@ -76,11 +77,15 @@ def _knobs() -> list[str]:
     """Return the sections of conf/config.yaml with a line for each knob."""
     sections: dict[str, list[tuple[str, str]]] = {}
     lines: list[tuple[str, str]] = []
+    block = ""
     for line in (conf_dir() / "config.yaml").read_text("utf-8").splitlines():
         if line.startswith("# --- "):
             lines = sections.setdefault(line.removeprefix("# --- ").capitalize(), [])
-        else:
-            lines += _knob_lines(line)
+        elif knob := _KNOB.fullmatch(line):
+            prefix = block if knob["indent"] else ""
+            lines.append((f"{prefix}{knob['key']}={knob['default']}", knob["meaning"]))
+        elif opened := _BLOCK.fullmatch(line):
+            block = f"{opened['key']}."
     return [_section(title, _columns(knobs)) for title, knobs in sections.items()]
 
 

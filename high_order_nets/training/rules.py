@@ -81,6 +81,7 @@ NULL = Rule("null", lambda value: value is None)
 _STRINGS = Rule(
     "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
 )
+_STRING = Rule("a name", lambda value: isinstance(value, str))
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
@@ -103,7 +104,7 @@ RULES: dict[str, Rule] = {
     "rescale_planes": number("(0, inf)") | word("match", "match_reduced"),
     "stem": word("auto", "cifar", "cifar2", "imagenet"),
     "activation": word(*ACTIVATIONS),
-    "skip": _STRINGS | Rule("a name", lambda value: isinstance(value, str)),
+    "skip": _STRINGS | _STRING,
     "loss": word("cross_entropy", "mse"),
     "label_smoothing": number("[0, 1)"),
     "max_epochs": whole("[1, inf)"),
@@ -133,6 +134,8 @@ RULES: dict[str, Rule] = {
     "optimizer.default_weight_decay": number("[0, inf)"),
     "scheduler.pct_start": number("(0, 1)"),
     "scheduler.patience": whole("[0, inf)"),
+    "plots.every_n_epochs": whole("[1, inf)") | NULL,
+    "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }

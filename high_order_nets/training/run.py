@@ -60,7 +60,7 @@ def test(path: Path) -> float:
     checkpoint = read_checkpoint(path)
     with _quiet():
         try:
-            config = _located(checkpoint["config"])
+            config = located(checkpoint["config"])
             pl.seed_everything(config["seed"], workers=True, verbose=False)
             experiment = build(config)
             trainer = make_tester(config)
@@ -72,7 +72,7 @@ def test(path: Path) -> float:
     return figures["test_acc"]
 
 
-def _located(config: Config) -> Config:
+def located(config: Config) -> Config:
     """Point the config of a checkpoint from another machine or folder to the data of this one."""
     dataset = config["dataset"]
     if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():

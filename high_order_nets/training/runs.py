@@ -12,7 +12,6 @@ from ..errors import UserError
 
 METRICS = "metrics.json"
 CONFIG = "config.yaml"
-EPOCHS = "epochs.jsonl"
 SWEEP = "sweep.json"
 """In a sweep's folder: the config of each of its jobs, in the order of their numbers."""
 
@@ -79,13 +78,6 @@ def planned(folder: Path) -> list[dict[str, Any]]:
 def is_finished(folder: Path) -> bool:
     """Return whether the folder holds a run that came to its end."""
     return _content(folder / METRICS).get("status") == "finished"
-
-
-def read_epochs(folder: Path) -> list[dict[str, float]]:
-    """Return the figures of each epoch of the run so far; a last line that is still being written is left out."""
-    file = folder / EPOCHS
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def jobs_of(folder: Path) -> dict[int, Run]:

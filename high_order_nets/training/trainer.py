@@ -18,7 +18,8 @@ from .build import Config, Experiment
 from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
 from .checkpoints import WholeFiles
 from .divergence import ExplainDivergence
-from .epochs import EpochLog
+from .history import History
+from .plots import make_plots
 from .randomness import Reseed
 from .resume import Start
 from .saving import Saver
@@ -37,7 +38,10 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
         max_epochs=config["max_epochs"],
         gradient_clip_val=config["gradient_clip_val"] or None,
         logger=logger,
-        callbacks=[*_keepers(config, folder), EpochLog(folder), *_callbacks(config, experiment)],
+        callbacks=[
+            *(*_keepers(config, folder), *_callbacks(config, experiment)),
+            *(History(folder), *make_plots(config, experiment, folder)),
+        ],
         enable_checkpointing=False,  # Saver does it.
         plugins=[WholeFiles()],
         num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.

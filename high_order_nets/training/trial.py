@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .epochs import HISTORY, read_history
 from .reports import write_json
-from .runs import METRICS, read_epochs
+from .runs import METRICS
 
 LOG = "trial.log"
 _PATIENCE = 60.0  # seconds in which a run may save before it is killed
@@ -36,7 +37,7 @@ class TrialProcess:
 
     def epochs(self) -> list[dict[str, float]]:
         """Return the figures of the epochs so far."""
-        return read_epochs(self._folder)
+        return read_history(self._folder / HISTORY)
 
     def stop(self) -> None:
         """Ask the process to end, and wait until it has."""

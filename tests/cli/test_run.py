@@ -143,7 +143,8 @@ def test_test_takes_the_checkpoints_name_literally(runner: Runner, tmp_path: Pat
 def test_help_tells_all_knobs_with_their_meaning(capsys: Captured) -> None:
     assert cli.main(["--help"]) == 0
     said = capsys.readouterr().out
-    knobs = set(yaml.safe_load((ROOT / "conf" / "config.yaml").read_text())) - {"defaults", "hydra"}
+    config = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text())
+    knobs = (set(config) | {f"plots.{key}" for key in config["plots"]}) - {"defaults", "hydra", "plots"}
     for knob in knobs:
         assert f"\n  {knob}=" in said
     for command in manual.EXAMPLES:

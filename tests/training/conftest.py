@@ -43,7 +43,8 @@ def settings(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     monkeypatch.setenv("HIGH_ORDER_NETS_DATA", str(data_root))
 
     def compose(*overrides: str) -> dict[str, Any]:
-        (job,) = config.plan(parse(["trainer=cpu", *overrides])).jobs
+        # Drawing takes longer than most of these runs.
+        (job,) = config.plan(parse(["trainer=cpu", "plots.enabled=false", *overrides])).jobs
         return job | {"command": "test"}
 
     return compose

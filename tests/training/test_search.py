@@ -214,7 +214,7 @@ def test_trials_run_in_processes(workers: int, count: int, tmp_path: Path, capsy
     assert states(tmp_path / "search") == [TrialState.COMPLETE] * count
     for trial in range(count):
         files = {path.name for path in (tmp_path / "search" / str(trial)).iterdir()}
-        assert {"metrics.json", "trial.log", "epochs.jsonl"} <= files
+        assert {"metrics.json", "trial.log", "history.csv"} <= files
     said = capsys.readouterr().out
     assert all(f"trial {trial}: val_acc" in said for trial in range(count))
 

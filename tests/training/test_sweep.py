@@ -83,5 +83,5 @@ def test_a_sweep_of_runs_on_two_processes(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert status(tmp_path) == ["failed", "finished", "finished"]
     assert done.stdout.count("│ finished │") == 2
-    assert len(list(tmp_path.glob("*/epochs.jsonl"))) == 2
-    assert len((tmp_path / "1" / "epochs.jsonl").read_text().splitlines()) == 1  # of one process of the two
+    assert len(list(tmp_path.glob("*/history.csv"))) == 2
+    assert len((tmp_path / "1" / "history.csv").read_text().splitlines()) == 2  # the header, and one process of the two

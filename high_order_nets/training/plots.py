@@ -1,0 +1,63 @@
+"""Draws a run, during it and at its end."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from .build import Config, Experiment
+from .observe import check_layers
+from .pictures import FOLDER, Settings, draw, ending, save_png
+
+log = logging.getLogger(__name__)
+
+
+def make_plots(config: Config, experiment: Experiment, folder: Path) -> list[pl.Callback]:
+    """Make the callback that draws a run, where asked for; UserError for `plots.layers` that the network has not."""
+    plots = config["plots"]
+    if not plots["enabled"]:
+        return []
+    check_layers(experiment.task.net, plots["layers"])
+    return [Plots(folder, Settings.of(config), plots["every_n_epochs"])]
+
+
+class Plots(pl.Callback):
+    """Draw at the end of training, and every so many epochs, into plots/ and TensorBoard.
+
+    Training does not notice: no random number is drawn, no state changed, and what goes wrong is one line of warning.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, every: int | None):
+        self._folder, self._settings, self._every = folder, settings, every
+        self._ended = False
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw where it is time; the last epoch is left to the end."""
+        epochs = trainer.current_epoch + 1
+        if self._every and epochs % self._every == 0 and epochs != trainer.max_epochs:
+            self._draw(trainer, pl_module, epochs, ending(epochs))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw what was learned."""
+        self._draw(trainer, pl_module, trainer.current_epoch, "")
+        self._ended = True
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw what was learned before the run was stopped, where nothing was left to train."""
+        if not self._ended:
+            self._draw(trainer, pl_module, trainer.current_epoch, "")
+
+    def _draw(self, trainer: pl.Trainer, module: Any, epochs: int, suffix: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        try:
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            for name, image in draw(module, data, self._folder, self._settings, epochs):
+                save_png(image, self._folder / FOLDER, name, suffix)
+                if isinstance(trainer.logger, TensorBoardLogger):
+                    tag = f"{FOLDER}/{name}"
+                    trainer.logger.experiment.add_image(tag, image, trainer.global_step, dataformats="HWC")
+        except Exception as error:  # whatever it is, the run matters more
+            log.warning("plots: not drawn: %s: %s", type(error).__name__, " ".join(str(error).split()))

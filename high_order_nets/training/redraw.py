@@ -1,0 +1,45 @@
+"""Draws a run later, from a checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import UserError
+from .build import Experiment, build
+from .checkpoints import load_state, read_checkpoint
+from .observe import check_layers
+from .pictures import FOLDER, Settings, draw, ending, save_png
+from .run import located
+
+
+def redraw(path: Path, layers: int | Sequence[str] | None = None, out: Path | None = None) -> list[Path]:
+    """Draw what a checkpoint, or the last one of a run's folder, has learned; give the files written.
+
+    They go to the run's plots/, or to `out`; `layers` replaces `plots.layers`. Raises UserError for what is no
+    checkpoint, for layers that the network has not, and where the files cannot be written.
+    """
+    path = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    experiment, settings, epochs = _opened(path)
+    if layers is not None:
+        settings = replace(settings, layers=layers if isinstance(layers, int) else list(layers))
+    check_layers(experiment.task.net, settings.layers)
+    run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    folder = out or run / FOLDER
+    try:
+        pictures = draw(experiment.task, experiment.data, run, settings, epochs)
+        return [save_png(image, folder, name, ending(epochs)) for name, image in pictures]
+    except OSError as error:
+        raise UserError(f"out={folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _opened(path: Path) -> tuple[Experiment, Settings, int]:
+    """Read the checkpoint: what was trained, how to draw it, and after how many epochs it was saved."""
+    checkpoint = read_checkpoint(path)
+    try:
+        config = located(checkpoint["config"])
+        experiment, settings = build(config), Settings.of(config)
+        epochs = int(checkpoint["progress"]["epoch"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
+    load_state(experiment.task, checkpoint["state_dict"], path)
+    return experiment, settings, epochs
