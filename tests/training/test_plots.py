@@ -58,7 +58,7 @@ def test_a_history_that_cannot_be_written_is_one_warning(
     def fail(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(history, "write_text", fail)
+    monkeypatch.setattr(history, "write", fail)
     assert trained(*FAST, "max_epochs=1")["status"] == "finished"
     (record,) = caplog.records
     assert record.getMessage().endswith("history.csv: not written: No space left on device")
