@@ -8,17 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import hydra
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from .errors import Diverged, Interrupted, UserError
-from .training import config, manual
-from .training.job import Job
+from .training import completion, manual
 from .training.overrides import Arguments, literals, nearest, parse
+
+if TYPE_CHECKING:  # Hydra takes half a second: not for `--help` and completion
+    from .training.config import Plan
+    from .training.job import Job
 
 PROGRAM = "high-order-nets"
 
@@ -89,7 +87,22 @@ def _list(argv: list[str]) -> int:
     return 0
 
 
+def _completion(argv: list[str]) -> int:
+    match argv:
+        case ["of", line]:  # what the scripts call
+            usages = {name: command.usage for name, command in COMMANDS.items()}
+            sys.stdout.writelines(f"{word}\n" for word in completion.candidates(line, usages))
+        case [shell] if shell in completion.SHELLS:
+            sys.stdout.write(completion.SHELLS[shell])
+        case _:
+            typed, shells = " ".join(argv), completion.SHELLS
+            raise UserError(f"completion {typed}: expected one of {', '.join(shells)}{nearest(typed, shells)}")
+    return 0
+
+
 def _show(text: str) -> None:
+    from rich.console import Console  # noqa: PLC0415 - not for completion
+
     Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(text)
 
 
@@ -105,6 +118,9 @@ def _test(argv: list[str]) -> int:
 
 
 def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
+    from .training import config  # noqa: PLC0415
+    from .training.job import Job  # noqa: PLC0415
+
     arguments = parse(argv, presets)
     plan = config.plan(arguments)
     job = Job(command or shlex.join([PROGRAM, "train", *argv]))
@@ -123,8 +139,14 @@ def _runner() -> Any:
     return import_module(f"{__package__}.training.run")
 
 
-def _run_hydra(job: Job, arguments: Arguments, plan: config.Plan) -> None:
+def _run_hydra(job: "Job", arguments: Arguments, plan: "Plan") -> None:
     """Hand the checked command line to Hydra, with its sweepers and launchers."""
+    import hydra  # noqa: PLC0415
+    from hydra.errors import HydraException  # noqa: PLC0415
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+
+    from .training import config  # noqa: PLC0415
+
     flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
     run = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="config")(job)
     try:
@@ -156,4 +178,7 @@ COMMANDS = {
     "train": Command(_train, "train [key=value ...] [-m]", "train a network and test it; -m: every combination"),
     "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),
     "list": Command(_list, f"list {'|'.join(manual.LISTS)}", "show the names there are"),
+    "completion": Command(
+        _completion, f"completion {'|'.join(completion.SHELLS)}", "print the script for completion by the tab key"
+    ),
 }

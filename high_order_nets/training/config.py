@@ -24,30 +24,13 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import UserError
 from ..models.names import TORCHVISION
 from . import targets
+from .catalogue import DIMENSIONS, GROUPS, conf_dir, project_root
 from .overrides import ALIASES, Arguments, nearest, quote
 from .rules import check_values, show
 
-PACKAGE = Path(__file__).resolve().parent.parent
-GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
-DIMENSIONS = ("1d", "2d", "3d")
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
 LOGGING = ("logging.", "rich.logging.", "colorlog.")  # what a log's handlers and formatters may be
-
-
-def is_checkout() -> bool:
-    """Return whether the package lies in a checkout rather than among installed packages."""
-    return (PACKAGE.parent / "pyproject.toml").is_file()
-
-
-def conf_dir() -> Path:
-    """Return the folder of the config: the checkout's, or the one that travels inside the wheel."""
-    return PACKAGE.parent / "conf" if is_checkout() else PACKAGE / "conf"
-
-
-def project_root() -> Path:
-    """Return the folder that data/ and outputs/ lie in: the checkout's root, or the current folder when installed."""
-    return PACKAGE.parent if is_checkout() else Path.cwd()
 
 
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
@@ -81,12 +64,6 @@ def one_line(error: Exception) -> str:
     """Return what Hydra or OmegaConf says, with its cause, on one line."""
     said = [error, error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else [error]
     return " ".join(word for part in said for word in str(part).split()) or type(error).__name__
-
-
-def choices_of(group: str) -> list[str]:
-    """Return the names that a group can be set to."""
-    with _composer() as loader:
-        return loader.get_group_options(group)
 
 
 def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from ..errors import UserError
 from .build import Config, Experiment, build
+from .catalogue import project_root
 from .checkpoints import BEST, load_state, read_checkpoint, save_weights
-from .config import project_root
 from .memory import keep_freed_memory
 from .record import device_of, figures_of, recorded, sizes_of
 from .reports import flat, show_summary, write_yaml
