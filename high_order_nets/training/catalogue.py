@@ -1,5 +1,6 @@
 """What conf/ holds, read from its files without Hydra: for `--help`, completion and doctor, which must be quick."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ def conf_dir() -> Path:
 def project_root() -> Path:
     """Return the folder that data/ and outputs/ lie in: the checkout's root, or the current folder when installed."""
     return PACKAGE.parent if is_checkout() else Path.cwd()
+
+
+def data_root() -> Path:
+    """Return the folder of the data sets: $HIGH_ORDER_NETS_DATA if set, as in conf/dataset/."""
+    return Path(os.environ.get("HIGH_ORDER_NETS_DATA", project_root() / "data"))
 
 
 def files_of(group: str) -> list[Path]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from .catalogue import DIMENSIONS, Knob, choices_of, described, everyday_knobs, group_knobs
 
 LISTS = {"layers": "layer_type", "models": "model_name", "datasets": "dataset"}
+FORMATS = ("onnx", "torch_export", "safetensors")  # of export; here because the help must not wait for torch
 EXAMPLES = (
     "high-order-nets train",
     "high-order-nets train dataset=cifar100 model_name=resnet18 layer_type=polynomial2d n=3 optimizer=lion",
     "high-order-nets train -m layer_type=standard,polynomial2d n=2,3 seed=1,2,3",
     "high-order-nets train trainer=debug layer_type=fourier run_dir=outputs/try",
-    "high-order-nets test ckpt=outputs/try/checkpoints/last.ckpt",
+    "high-order-nets predict ckpt=outputs/try image.png",
 )
 _OTHERS = ("scheduler", "norm", "trainer", "experiment")
 _FLAGS = (

@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from ..errors import UserError
 from .build import Config, Experiment, build
-from .catalogue import project_root
+from .catalogue import data_root
 from .checkpoints import BEST, load_state, read_checkpoint, save_weights
 from .memory import keep_freed_memory
 from .record import device_of, figures_of, recorded, sizes_of
@@ -77,8 +77,7 @@ def _located(config: Config) -> Config:
     dataset = config["dataset"]
     if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():
         return config
-    root = os.environ.get("HIGH_ORDER_NETS_DATA", str(project_root() / "data"))
-    return config | {"dataset": dataset | {"root": root}}
+    return config | {"dataset": dataset | {"root": str(data_root())}}
 
 
 def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
