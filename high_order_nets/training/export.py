@@ -134,7 +134,7 @@ def _read_onnx(path: Path) -> Run:
     else:
         from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - an extra
 
-        session = ReferenceEvaluator(path)
+        session = ReferenceEvaluator(str(path))
 
     def run(images: Tensor) -> Tensor:
         (logits,) = session.run(None, {"images": images.numpy()})

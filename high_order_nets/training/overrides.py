@@ -56,7 +56,7 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Argu
     if groups_dir and not groups_dir.is_dir():
         raise UserError(f"--config-dir {known.config_dir}: no such folder")
     if groups_dir:
-        overrides.append(f"hydra.searchpath=[{quote(f'file://{groups_dir}')}]")
+        overrides.append(search_path(groups_dir))
     show = ["--cfg", known.cfg] if known.cfg else []
     show += ["--package", known.package] if known.package else []
     show += ["--resolve"] if known.resolve else []
@@ -131,6 +131,11 @@ def _folder(path: str) -> str:
     if not path:
         raise UserError("run_dir=: expected a folder")
     return str(Path(path).expanduser().absolute())
+
+
+def search_path(groups_dir: Path) -> str:
+    """Return the override that adds the folder to those that Hydra looks for groups in."""
+    return f"hydra.searchpath=[{quote(f'file://{groups_dir}')}]"
 
 
 def quote(text: str) -> str:

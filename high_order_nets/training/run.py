@@ -73,8 +73,9 @@ def test(path: Path) -> float:
 
 
 def _located(config: Config) -> Config:
-    """Point the config of a checkpoint from another machine or folder to the data of this one."""
+    """Point the config of a checkpoint from another machine or folder to the data of this one; start no processes."""
     dataset = config["dataset"]
+    config = config | {"num_workers": 0, "compile": False}
     if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():
         return config
     return config | {"dataset": dataset | {"root": str(data_root())}}
