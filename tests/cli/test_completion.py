@@ -50,7 +50,7 @@ def test_commands_and_knobs_are_all_offered(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_is_offered_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
-    for key in ("layer_type", "domain", "dataset.normalize"):
+    for key in ("domain", "dataset.normalize"):
         for word in offered(f"train {key}=", capsys):
             assert composing.plan(parse([word.strip()])).jobs
 
