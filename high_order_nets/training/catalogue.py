@@ -54,13 +54,16 @@ def choices_of(group: str) -> list[str]:
     """Return the names that a group can be set to, sorted: its files, and the names that have none of their own."""
     names = {file.stem for file in files_of(group)}
     if group == "layer_type":
-        names |= {file.stem + dimension for file in files_of(group) if has_basis(file) for dimension in DIMENSIONS}
+        names |= {
+            file.stem + dimension for file in files_of(group) if takes_dimensions(file) for dimension in DIMENSIONS
+        }
     return sorted(names | set(TORCHVISION if group == "model_name" else ()))
 
 
-def has_basis(layer_type: Path) -> bool:
-    """Return whether the file's layer type is made of a basis, so that it goes with any number of dimensions."""
-    return re.search(r"^_target_: *null", layer_type.read_text("utf-8"), re.MULTILINE) is None
+def takes_dimensions(layer_type: Path) -> bool:
+    """Return whether the file's layer type has names with dimensions, as polynomial2d: its neurons add functions."""
+    text = layer_type.read_text("utf-8")
+    return not re.search(r"^(_target_: *null|neuron:)", text, re.MULTILINE)
 
 
 def described(group: str) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """One run: from a checked config to metrics, checkpoints and weights in a folder."""
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
