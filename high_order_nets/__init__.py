@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .conversion import convert as convert
+    from .training.loading import load as load
 
 __version__ = "0.1.0"
-_LAZY = {"convert": ".conversion"}
+_LAZY = {"convert": ".conversion", "load": ".training.loading"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The command line `high-order-nets`: reads it, has it checked, and only then imports what does the work."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,17 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import hydra
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from .errors import Diverged, Interrupted, UserError
-from .training import config, manual
-from .training.job import Job
+from .training import completion, manual
 from .training.overrides import Arguments, literals, nearest, parse
+
+if TYPE_CHECKING:  # Hydra takes half a second: not for `--help` and completion
+    from .training.config import Plan
+    from .training.job import Job
 
 PROGRAM = "high-order-nets"
 
@@ -62,8 +61,13 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    sys.stderr.write(f"{PROGRAM}: {' '.join(message.split())}\n")
+    sys.stderr.write(f"{PROGRAM}: {_printable(' '.join(message.split()))}\n")
     return status
+
+
+def _printable(text: str) -> str:
+    """Take out what a terminal would obey: names come from files, and those may come from strangers."""
+    return re.sub(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", "�", text)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -89,17 +93,30 @@ def _list(argv: list[str]) -> int:
     return 0
 
 
+def _completion(argv: list[str]) -> int:
+    match argv:
+        case ["of", line]:  # what the scripts call
+            usages = {name: command.usage for name, command in COMMANDS.items()}
+            sys.stdout.writelines(f"{word}\n" for word in completion.candidates(line, usages))
+        case [shell] if shell in completion.SHELLS:
+            sys.stdout.write(completion.SHELLS[shell])
+        case _:
+            typed, shells = " ".join(argv), completion.SHELLS
+            raise UserError(f"completion {typed}: expected one of {', '.join(shells)}{nearest(typed, shells)}")
+    return 0
+
+
 def _show(text: str) -> None:
-    Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(text)
+    from rich.console import Console  # noqa: PLC0415 - not for completion
+
+    Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(_printable(text))
 
 
 def _test(argv: list[str]) -> int:
     values = literals(argv, ("ckpt",))
-    if "ckpt" not in values:
-        raise UserError("test: expected ckpt=PATH, the checkpoint to test")
-    checkpoint = Path(values["ckpt"]).expanduser()
-    if not checkpoint.is_file():
-        raise UserError(f"ckpt={values['ckpt']}: no such file; expected a checkpoint that train wrote")
+    checkpoint = _checkpoint("test", values)
+    if checkpoint.is_dir():
+        raise UserError(f"ckpt={checkpoint}: expected a checkpoint, such as checkpoints/last.ckpt in it")
     _runner().test(checkpoint)
     return 0
 
@@ -124,7 +141,56 @@ def _layers(text: str) -> int | list[str]:
     return int(text)
 
 
+def _predict(argv: list[str]) -> int:
+    values = literals([argument for argument in argv if argument.startswith("ckpt=")], ("ckpt",))
+    images = [Path(argument).expanduser() for argument in argv if not argument.startswith("ckpt=")]
+    checkpoint = _checkpoint("predict", values)
+    if not images:
+        raise UserError("predict: expected image files after ckpt=PATH")
+    if missing := [path for path in images if not path.is_file()]:
+        raise UserError(f"{missing[0]}: no such file; expected an image")
+    from .training.predict import predict  # noqa: PLC0415 - torch only after every check
+
+    _show("\n".join(predict(checkpoint, images)))
+    return 0
+
+
+def _export(argv: list[str]) -> int:
+    values = literals(argv, ("ckpt", "format", "out"))
+    checkpoint, name = _checkpoint("export", values), values.get("format", "")
+    if name not in manual.FORMATS:
+        raise UserError(f"format={name}: expected one of {', '.join(manual.FORMATS)}{nearest(name, manual.FORMATS)}")
+    from .training.export import export  # noqa: PLC0415 - torch only after every check
+
+    done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None)
+    _show(f"{done.path}: logits differ from the network's by at most {done.difference:.1e} on random images")
+    return 0
+
+
+def _checkpoint(command: str, values: Mapping[str, str]) -> Path:
+    """Return what `ckpt=` names: a file that train wrote, or a run's folder."""
+    if not values.get("ckpt"):
+        raise UserError(f"{command}: expected ckpt=PATH, a checkpoint, model.safetensors or the folder of a run")
+    checkpoint = Path(values["ckpt"]).expanduser()
+    if not checkpoint.exists():
+        raise UserError(f"ckpt={values['ckpt']}: no such file; expected a checkpoint that train wrote")
+    return checkpoint
+
+
+def _doctor(argv: list[str]) -> int:
+    if argv:
+        raise UserError(f"doctor {' '.join(argv)}: it takes no arguments")
+    from .training import doctor  # noqa: PLC0415
+
+    lines, healthy = doctor.examine()
+    _show("\n".join(lines))
+    return 0 if healthy else 1
+
+
 def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
+    from .training import config  # noqa: PLC0415
+    from .training.job import Job  # noqa: PLC0415
+
     arguments = parse(argv, presets)
     typed = command or shlex.join([PROGRAM, "train", *argv])
     if arguments.search and not arguments.show:
@@ -139,8 +205,10 @@ def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: s
     return 0
 
 
-def _sweep(typed: str, arguments: Arguments, plan: config.Plan, folder: Path) -> int:
+def _sweep(typed: str, arguments: Arguments, plan: "Plan", folder: Path) -> int:
     """Run the jobs that are missing, and end in the table, also where someone interrupts."""
+    from .training.job import Job  # noqa: PLC0415
+
     sweep = import_module(f"{__package__}.training.sweep")  # rich's tables and matplotlib
     if plan.complete:
         sweep.claim(folder, plan.jobs, typed)
@@ -166,8 +234,14 @@ def _runner() -> Any:
     return import_module(f"{__package__}.training.run")
 
 
-def _run_hydra(job: Job, arguments: Arguments, plan: config.Plan) -> None:
+def _run_hydra(job: "Job", arguments: Arguments, plan: "Plan") -> None:
     """Hand the checked command line to Hydra, with its sweepers and launchers."""
+    import hydra  # noqa: PLC0415
+    from hydra.errors import HydraException  # noqa: PLC0415
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+
+    from .training import config  # noqa: PLC0415
+
     flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
     run = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="config")(job)
     try:
@@ -200,5 +274,15 @@ COMMANDS = {
     "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),
     "table": Command(_table, "table DIR ... [out=DIR]", "the table of the runs and sweeps in these folders"),
     "plot": Command(_plot, "plot ckpt=PATH [layers=N|a*,b*] [out=DIR]", "draw functions, ranges and curves of a run"),
+    "predict": Command(_predict, "predict ckpt=PATH IMAGE ...", "name what a trained network sees in image files"),
+    "export": Command(
+        _export,
+        f"export ckpt=PATH format={'|'.join(manual.FORMATS)} [out=PATH]",
+        "write a trained network for other programs, checked",
+    ),
+    "doctor": Command(_doctor, "doctor", "show versions, devices, data and disk, and what to do about what is missing"),
     "list": Command(_list, f"list {'|'.join(manual.LISTS)}", "show the names there are"),
+    "completion": Command(
+        _completion, f"completion {'|'.join(completion.SHELLS)}", "print the script for completion by the tab key"
+    ),
 }

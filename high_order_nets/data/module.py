@@ -95,9 +95,13 @@ class ImageDataModule(pl.LightningDataModule):
 
     @property
     def normalisation(self) -> dict[str, Any]:
-        """List the numbers of input = (pixel - offset) · factor a channel, and the image size, ready for JSON."""
+        """List the numbers of input = (pixel - offset) · factor a channel, and the input's size, ready for JSON."""
         numbers = asdict(self._normalise)
-        return numbers | {"offset": list(numbers["offset"]), "factor": list(numbers["factor"])}
+        return {"offset": list(numbers["offset"]), "factor": list(numbers["factor"]), "image_size": self.image_size}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Put into every checkpoint what is needed to use it: the classes and the normalisation."""
+        return {"classes": list(self.classes), "normalisation": self.normalisation}
 
     def prepare(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Make inputs, `dtype` (B, C, S, S), of pixels 0 … 255 (B, C, H, W): scaled and resized, not augmented."""

@@ -51,7 +51,7 @@ class Normalisation:
         for channel, (offset, factor) in enumerate(zip(self.offset, self.factor, strict=True)):
             # By numbers and by channel: a tensor of constants would have to be copied to the device each time.
             torch.sub(images[:, channel], offset, out=inputs[:, channel]).mul_(factor)
-        if self.image_size not in (None, images.shape[-1]):
-            size = (self.image_size, self.image_size)
-            inputs = F.interpolate(inputs, size, mode="bilinear", align_corners=False, antialias=True)
+        size = self.image_size
+        if size is not None and images.shape[-2:] != (size, size):
+            inputs = F.interpolate(inputs, (size, size), mode="bilinear", align_corners=False, antialias=True)
         return inputs

@@ -3,24 +3,18 @@
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..conversion import convert
 from ..data import ImageDataModule, image_data_module
 from ..errors import UserError
-from ..layers import HighOrderLayer, Synapse
 from ..models.stages import Staged
-from ..models.vision import image_classifier
 from ..report import Report
 from ..tasks import Classification
+from .network import Config, network
 from .optimizers import make_optimizers
-from .targets import resolve
-
-Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,48 +31,12 @@ class Experiment:
 def build(config: Config) -> Experiment:
     """Build data, network and task of a resolved config; the global random state decides the weights."""
     data = image_data_module(config)
-    standard = image_classifier(
-        resolve(config["model_name"]["_target_"], "model_name"),
-        channels=data.channels,
-        classes=data.num_classes,
-        image_size=data.image_size,
-        stem=config["stem"],
-        width=config["width"],
-    )
-    net, report = convert(
-        standard,
-        synapse(config),
-        norm=config["norm"]["name"],
-        activation=config["activation"],
-        rescale_planes=config["rescale_planes"],
-        skip=config["skip"],
-        linear_output=config["linear_output"],
-    )
-    if synapse(config) is not None and not any(isinstance(module, HighOrderLayer) for module in net.modules()):
-        raise UserError(
-            f"layer_type={config['choices']['layer_type']}: fits no layer of this network. {report.refusals}"
-        )
+    net, report = network(config, channels=data.channels, classes=data.num_classes, image_size=data.image_size)
     image = (data.channels, data.image_size, data.image_size)
     _check_training(net, min(config["batch_size"], 2), image)
     macs = multiply_adds(net, image)
     trained = _staged(net, config, data) if config["layer_by_layer"] else net
     return Experiment(data, net, _task(trained, config, data), report, macs)
-
-
-def synapse(config: Config) -> Synapse | None:
-    """Build the synapse of a config; None for the standard network."""
-    node = dict(config["layer_type"])
-    target, neuron = node.pop("_target_"), node.pop("neuron", "sum")
-    if target is None:
-        return None
-    try:
-        basis = resolve(target, "layer_type")(**node)
-        names = ("domain", "periodicity", "rescale_output", "init", "parameters", "sharing", "base", "alpha")
-        options = {name: config[name] for name in names}
-        options |= {"neuron": neuron, "dropout": config["input_dropout"], "noise": config["input_noise"]}
-        return Synapse(basis, **options)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"layer_type={config['choices']['layer_type']}: {error}") from error
 
 
 def _check_training(net: nn.Module, batch: int, image: tuple[int, int, int]) -> None:

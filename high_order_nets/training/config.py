@@ -23,33 +23,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ..errors import UserError
 from ..models.names import TORCHVISION
-from . import targets
-from .overrides import ALIASES, Arguments, nearest, quote
+from . import hydra_part, targets
+from .catalogue import DIMENSIONS, GROUPS, conf_dir, project_root
+from .overrides import ALIASES, Arguments, nearest, quote, search_path
 from .rules import check_values, show
 
-PACKAGE = Path(__file__).resolve().parent.parent
-GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
 LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
-DIMENSIONS = ("1d", "2d", "3d")
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
-LOGGING = ("logging.", "rich.logging.", "colorlog.")  # what a log's handlers and formatters may be
-
-
-def is_checkout() -> bool:
-    """Return whether the package lies in a checkout rather than among installed packages."""
-    return (PACKAGE.parent / "pyproject.toml").is_file()
-
-
-def conf_dir() -> Path:
-    """Return the folder of the config: the checkout's, or the one that travels inside the wheel."""
-    return PACKAGE.parent / "conf" if is_checkout() else PACKAGE / "conf"
-
-
-def project_root() -> Path:
-    """Return the folder that data/ and outputs/ lie in: the checkout's root, or the current folder when installed."""
-    return PACKAGE.parent if is_checkout() else Path.cwd()
-
 
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
 OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
@@ -109,12 +90,6 @@ def one_line(error: Exception) -> str:
     return " ".join(word for part in said for word in str(part).split()) or type(error).__name__
 
 
-def choices_of(group: str) -> list[str]:
-    """Return the names that a group can be set to."""
-    with _composer() as loader:
-        return loader.get_group_options(group)
-
-
 def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
     bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
@@ -137,7 +112,9 @@ def _register_layer_types(layer_types: Path) -> None:
     store = ConfigStore.instance()
     for file in layer_types.glob("*.yaml"):
         node = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for dimension in DIMENSIONS if node["_target_"] and "neuron" not in node else ():
+        if not isinstance(node, dict):
+            raise UserError(f"{file}: expected the keys of a layer type, such as _target_")
+        for dimension in DIMENSIONS if node.get("_target_") and "neuron" not in node else ():
             store.store(group="layer_type", name=file.stem + dimension, node=node)
 
 
@@ -206,13 +183,17 @@ class _Checker:
         """Compose conf/ under the overrides, with Hydra's own part."""
         key = tuple(overrides)
         if key not in self.composed:
-            self.composed[key] = compose("config", list(key), return_hydra_config=True)
+            try:
+                self.composed[key] = compose("config", list(key), return_hydra_config=True)
+            except AttributeError as error:  # from OmegaConf, where a value is set below null in Hydra's part
+                raise UserError(one_line(error)) from error
         return self.composed[key]
 
     def check(self, job: Sequence[str]) -> dict[str, Any]:
         """Return the job's resolved config, or refuse it."""
         overrides = self.parser.parse_overrides(list(job))
-        paths = [line for line in job if line.startswith("hydra.searchpath=")]
+        hydra_part.check_overrides(overrides, self.groups_dir)
+        paths = [search_path(self.groups_dir)] if self.groups_dir else []
         files = [str(override.input_line) for override in overrides if self.check_choice(override)]
         defaults = self.compose([*files, *paths])
         known = _keys(defaults)
@@ -221,6 +202,7 @@ class _Checker:
                 _check_key(override, known)
         config = self.compose(job)
         _check_targets(config)
+        self.check_hydra(overrides, config, paths)
         chosen = config.hydra.runtime.choices
         if chosen["experiment"]:  # it may have set values and keys: compare with the files that it chose
             files = [f"{group}={chosen[group]}" for group in GROUPS if group != "experiment"]
@@ -229,10 +211,23 @@ class _Checker:
         check_values(plain, to_plain(defaults, chosen), _keys(defaults))
         return plain
 
+    def check_hydra(self, overrides: Sequence[Override], config: DictConfig, paths: list[str]) -> None:
+        """Refuse what Hydra's own part may not say."""
+        typed = [override for override in overrides if override.is_hydra_override()]
+        groups = [str(override.input_line) for override in typed if self.is_group(override)]
+        if any(override.key_or_group.startswith(hydra_part.PARTS) for override in typed):
+            hydra_part.check_code(config, self.compose(groups))
+        if self.groups_dir:
+            lines = [str(override.input_line) for override in typed]
+            roots = [str(override.input_line) for override in overrides if override.key_or_group == "root"]
+            hydra_part.check_files(config, self.compose([*dict.fromkeys([*paths, *lines, *roots])]))
+        hydra_part.check_paths(config)
+
     def options(self, group: str) -> list[str]:
         """Return the names that the group can be set to."""
         if group not in self.names:
-            files = (self.groups_dir / group).glob("*.yaml") if self.groups_dir else ()
+            theirs = self.groups_dir if not group.startswith("hydra/") else None
+            files = (theirs / group).glob("*.yaml") if theirs else ()
             self.names[group] = [*self.loader.get_group_options(group), *(file.stem for file in files)]
         return self.names[group]
 
@@ -288,26 +283,8 @@ def _keys(config: DictConfig) -> list[str]:
 
 
 def _check_targets(config: DictConfig) -> None:
-    """Refuse what names code to run, other than a group's own `_target_` and Hydra's own parts."""
-    for path, name in _targets(OmegaConf.to_container(config, resolve=False), ()):
-        if path[0] == "hydra":
-            _check_hydra_target(path, name)
-        elif path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
+    """Refuse what names code to run, other than a group's own `_target_`."""
+    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    for path, name in hydra_part.code(OmegaConf.to_container(bare, resolve=False), ()):
+        if path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
             targets.check(name, ".".join(path[:-1]))
-
-
-def _check_hydra_target(path: tuple[str, ...], name: Any) -> None:
-    logs = path[1] in ("job_logging", "hydra_logging")
-    if not targets.is_allowed(name, LOGGING if logs else targets.HYDRA_PREFIXES):
-        raise UserError(f"{'.'.join(path)}={show(name)}: foreign {path[-1]}; allowed: Hydra's own and hydra_plugins.…")
-
-
-def _targets(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield where code is named, and what: `_target_`, and `class` and `()` of Python's logging."""
-    if isinstance(node, list):
-        node = dict(enumerate(node))
-    for key, value in node.items() if isinstance(node, dict) else ():
-        here = (*path, str(key))
-        if key in ("_target_", "class", "()"):
-            yield here, value
-        yield from _targets(value, here)

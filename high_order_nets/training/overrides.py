@@ -8,10 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException
-
 from ..errors import UserError
 
 RENAMED = {"lr": "learning_rate"}
@@ -63,7 +59,7 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Argu
     if groups_dir and not groups_dir.is_dir():
         raise UserError(f"--config-dir {known.config_dir}: no such folder")
     if groups_dir:
-        overrides.append(f"hydra.searchpath=[{quote(f'file://{groups_dir}')}]")
+        overrides.append(search_path(groups_dir))
     show = ["--cfg", known.cfg] if known.cfg else []
     show += ["--package", known.package] if known.package else []
     show += ["--resolve"] if known.resolve else []
@@ -115,6 +111,10 @@ def _rewrite(argument: str, multirun: bool) -> str:
 
 def _readable(key: str, value: str) -> str:
     """Return key=value, the value quoted where Hydra's grammar refuses it: the check then names what it should be."""
+    # Hydra only where it is needed: `--help` and completion must not wait for it.
+    from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
+    from hydra.errors import HydraException  # noqa: PLC0415
+
     for override in (f"{key}={value}", f"{key}={quote(value)}"):
         try:
             OverridesParser.create().parse_override(override)
@@ -136,6 +136,13 @@ def _folder(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
+def search_path(groups_dir: Path) -> str:
+    """Return the override that adds the folder to those that Hydra looks for groups in."""
+    return f"hydra.searchpath=[{quote(f'file://{groups_dir}')}]"
+
+
 def quote(text: str) -> str:
     """Return the text in quotes that hold for Hydra's grammar and against OmegaConf's ${…}."""
+    from hydra.core.override_parser.types import Quote, QuotedString  # noqa: PLC0415
+
     return QuotedString(re.sub(r"\$\{", r"\\${", text), Quote.single).with_quotes()

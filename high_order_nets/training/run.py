@@ -1,7 +1,6 @@
 """One run: from a checked config to metrics, checkpoints and weights in a folder."""
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from ..errors import UserError
 from .build import Config, Experiment, build
+from .catalogue import data_root
 from .checkpoints import BEST, load_state, read_checkpoint, save_weights
-from .config import project_root
 from .memory import keep_freed_memory
 from .record import device_of, figures_of, recorded, sizes_of
 from .reports import flat, show_summary, write_yaml
@@ -73,12 +72,12 @@ def test(path: Path) -> float:
 
 
 def located(config: Config) -> Config:
-    """Point the config of a checkpoint from another machine or folder to the data of this one."""
+    """Point the config of a checkpoint from another machine or folder to the data of this one; start no processes."""
     dataset = config["dataset"]
+    config = config | {"num_workers": 0, "compile": False}
     if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():
         return config
-    root = os.environ.get("HIGH_ORDER_NETS_DATA", str(project_root() / "data"))
-    return config | {"dataset": dataset | {"root": root}}
+    return config | {"dataset": dataset | {"root": str(data_root())}}
 
 
 def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:

@@ -18,8 +18,6 @@ PREFIXES: dict[str, tuple[str, ...]] = {
     "model_name": ("torchvision.models.", "high_order_nets.models."),
     "optimizer": ("torch.optim.", "lion_pytorch.", "pytorch_optimizer.", "high_order_nets."),
 }
-# What Hydra itself may instantiate: its own launchers, sweepers and callbacks, and installed plugins'.
-HYDRA_PREFIXES = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.")
 
 
 def check(target: Any, kind: str) -> None:

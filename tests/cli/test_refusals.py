@@ -83,10 +83,10 @@ BAD = {
     "+dataset._target_=os.system": ["cannot be added"],
     "hydra.launcher._target_=os.system": ["foreign _target_"],
     "hydra.launcher._target_=hydra.utils.instantiate": ["foreign _target_"],
-    "hydra.launcher._target_=${root}": ["foreign _target_"],
+    "hydra.launcher._target_=${root}": ["plain value"],
     "-m hydra.sweeper._target_=os.system": ["foreign _target_"],
-    "+hydra.callbacks.x._target_=os.system": ["foreign _target_"],
-    "hydra.job_logging.handlers.console.class=os.system": ["foreign class"],
+    "+hydra.callbacks.x._target_=os.system": ["cannot be set here"],
+    "hydra.job_logging.handlers.console.class=os.system": ["cannot be set here", "hydra/job_logging"],
 }
 
 
@@ -131,8 +131,11 @@ def test_other_commands_refuse_in_one_line(typed: str, said: str, capsys: pytest
         ("layer_type: 3", "layer_type"),
         ("layer_type:\n  _target_: os.system", "foreign _target_"),
         ("dataset:\n  _target_: os.system", "foreign _target_"),
-        ("hydra:\n  callbacks:\n    x:\n      _target_: os.system", "foreign _target_"),
-        ("hydra:\n  job_logging:\n    handlers:\n      x:\n        (): os.system", "foreign ()"),
+        ("hydra:\n  callbacks:\n    x:\n      _target_: os.system", "hydra.callbacks: closed to files"),
+        (
+            "hydra:\n  job_logging:\n    handlers:\n      x:\n        (): os.system",
+            "hydra.job_logging: closed to files",
+        ),
         ("defaults:\n  - override /optimizer: adm", "optimizer=adm: unknown optimizer; nearest valid name: adam"),
         ("n: [3", "mine.yaml"),
     ],

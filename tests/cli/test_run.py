@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from high_order_nets import cli
+from high_order_nets.training import catalogue, manual
 from high_order_nets.training import config as composing
-from high_order_nets.training import manual
 from high_order_nets.training.job import Job
 from high_order_nets.training.overrides import parse
 
@@ -58,7 +58,7 @@ def test_experiments(experiment: str, expected: dict[str, object], runner: Runne
 
 
 def test_every_choice_of_every_group_passes_its_own_checks() -> None:
-    names = {group: composing.choices_of(group) for group in composing.GROUPS if group != "model_name"}
+    names = {group: catalogue.choices_of(group) for group in catalogue.GROUPS if group != "model_name"}
     names["layer_type"] = [name for name in names["layer_type"] if not name.endswith(("1d", "3d"))]
     for row in range(max(map(len, names.values()))):
         line = [f"{group}={some[row % len(some)]}" for group, some in names.items()]
@@ -68,8 +68,8 @@ def test_every_choice_of_every_group_passes_its_own_checks() -> None:
 
 def test_outputs_go_to_the_checkout_root_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert composing.project_root() == ROOT
-    assert composing.conf_dir() == ROOT / "conf"
+    assert catalogue.project_root() == ROOT
+    assert catalogue.conf_dir() == ROOT / "conf"
 
 
 def test_the_default_folder_names_the_run(runner: Runner, tmp_path: Path) -> None:
@@ -80,10 +80,10 @@ def test_the_default_folder_names_the_run(runner: Runner, tmp_path: Path) -> Non
 
 
 def test_installed_without_a_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(composing, "PACKAGE", tmp_path / "site-packages" / "high_order_nets")
+    monkeypatch.setattr(catalogue, "PACKAGE", tmp_path / "site-packages" / "high_order_nets")
     monkeypatch.chdir(tmp_path)
-    assert composing.conf_dir() == tmp_path / "site-packages" / "high_order_nets" / "conf"
-    assert composing.project_root() == tmp_path
+    assert catalogue.conf_dir() == tmp_path / "site-packages" / "high_order_nets" / "conf"
+    assert catalogue.project_root() == tmp_path
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"]["conf"] == "high_order_nets/conf"
 
@@ -146,7 +146,7 @@ def test_help_tells_all_knobs_with_their_meaning(capsys: Captured) -> None:
     config = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text())
     knobs = (set(config) | {f"plots.{key}" for key in config["plots"]}) - {"defaults", "hydra", "plots"}
     for knob in knobs:
-        assert f"\n  {knob}=" in said
+        assert f"\n  {knob}=" in said or f"\n  {knob}." in said
     for command in manual.EXAMPLES:
         assert command in said
     for name in ("polynomial", "digits", "sophia", "one_cycle", "max_abs", "ddp", "cifar100_cpu"):

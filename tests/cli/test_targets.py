@@ -9,7 +9,7 @@ import yaml
 
 from high_order_nets.errors import UserError
 from high_order_nets.models.names import TORCHVISION
-from high_order_nets.training.config import conf_dir
+from high_order_nets.training.catalogue import conf_dir
 from high_order_nets.training.targets import check, resolve
 
 HOSTILE = [

@@ -1,5 +1,6 @@
 import gzip
 import multiprocessing
+import pickle
 import sys
 from pathlib import Path
 
@@ -241,3 +242,16 @@ def test_sources_state_a_checksum_for_every_file(tmp_path, name):
     assert not source.present()
     assert all(len(file.digest) == {"md5": 32, "sha256": 64}[file.algorithm] for file in source.files)
     assert all(url.startswith("http") for archive in source.archives for url in archive.urls)
+
+
+def test_a_pickle_in_the_place_of_a_prepared_file_is_not_opened(tmp_path):
+    marker = tmp_path / "marker"
+
+    class Hostile:
+        def __reduce__(self):
+            return Path.touch, (marker,)
+
+    (tmp_path / "mine.safetensors").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(UserError, match="not a prepared mine"):
+        load_images("mine", tmp_path)
+    assert not marker.exists()

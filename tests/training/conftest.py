@@ -61,3 +61,13 @@ def trained(settings: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable
         return metrics
 
     return train
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a short finished run on the digits; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    line = ["trainer=cpu", "model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.3"]
+    (job,) = config.plan(parse(line)).jobs
+    run.train(job | {"command": "test"}, folder)
+    return folder

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from high_order_nets import swaps
 from high_order_nets.errors import Diverged, UserError
 from high_order_nets.training import rules, run
-from high_order_nets.training.config import choices_of
+from high_order_nets.training.catalogue import choices_of
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.3")
 

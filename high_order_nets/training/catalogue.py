@@ -1,0 +1,116 @@
+"""What conf/ holds, read from its files without Hydra: for `--help`, completion and doctor, which must be quick."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..models.names import TORCHVISION
+
+PACKAGE = Path(__file__).resolve().parent.parent
+GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
+DIMENSIONS = ("1d", "2d", "3d")
+_KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+):(?: +(?P<default>[^#]*?))?(?: +# (?P<meaning>.*))?")
+_NOT_KNOBS = ("defaults", "hydra", "_target_", "name")  # of the program, not of the user
+
+
+@dataclass(frozen=True)
+class Knob:
+    """Hold one key that a command line may set: its default as YAML and what its comment says."""
+
+    key: str
+    default: str
+    meaning: str
+    section: str = ""
+
+
+def is_checkout() -> bool:
+    """Return whether the package lies in a checkout rather than among installed packages."""
+    return (PACKAGE.parent / "pyproject.toml").is_file()
+
+
+def conf_dir() -> Path:
+    """Return the folder of the config: the checkout's, or the one that travels inside the wheel."""
+    return PACKAGE.parent / "conf" if is_checkout() else PACKAGE / "conf"
+
+
+def project_root() -> Path:
+    """Return the folder that data/ and outputs/ lie in: the checkout's root, or the current folder when installed."""
+    return PACKAGE.parent if is_checkout() else Path.cwd()
+
+
+def data_root() -> Path:
+    """Return the folder of the data sets: $HIGH_ORDER_NETS_DATA if set, as in conf/dataset/."""
+    return Path(os.environ.get("HIGH_ORDER_NETS_DATA", project_root() / "data"))
+
+
+def files_of(group: str) -> list[Path]:
+    """Return the files of a group, by name."""
+    return sorted((conf_dir() / group).glob("*.yaml"))
+
+
+def choices_of(group: str) -> list[str]:
+    """Return the names that a group can be set to, sorted: its files, and the names that have none of their own."""
+    names = {file.stem for file in files_of(group)}
+    if group == "layer_type":
+        names |= {
+            file.stem + dimension for file in files_of(group) if takes_dimensions(file) for dimension in DIMENSIONS
+        }
+    return sorted(names | set(TORCHVISION if group == "model_name" else ()))
+
+
+def takes_dimensions(layer_type: Path) -> bool:
+    """Return whether the file's layer type has names with dimensions, as polynomial2d: its neurons add functions."""
+    text = layer_type.read_text("utf-8")
+    return not re.search(r"^(_target_: *null|neuron:)", text, re.MULTILINE)
+
+
+def described(group: str) -> list[tuple[str, str]]:
+    """Return the names of a group's files with their first comment."""
+    return [(file.stem, _first_comment(file.read_text("utf-8"))) for file in files_of(group)]
+
+
+def _first_comment(yaml: str) -> str:
+    return next((line[2:] for line in yaml.splitlines() if line.startswith("# ") and not line.startswith("# @")), "")
+
+
+def everyday_knobs() -> list[Knob]:
+    """Return the knobs of conf/config.yaml, with the sections that its `# ---` lines name."""
+    return [knob for knob in _knobs(conf_dir() / "config.yaml", "") if knob.section]
+
+
+def group_knobs(group: str) -> list[Knob]:
+    """Return the knobs of a group's files, each once; the section names the files that have it, where not all do."""
+    found: dict[str, list[tuple[str, Knob]]] = {}
+    for file in files_of(group) if group != "experiment" else ():  # which sets the knobs of others
+        for knob in _knobs(file, f"{group}."):
+            found.setdefault(knob.key, []).append((file.stem, knob))
+    return [_merged(key, owners, len(files_of(group))) for key, owners in found.items()]
+
+
+def _merged(key: str, owners: list[tuple[str, Knob]], files: int) -> Knob:
+    defaults = dict.fromkeys(knob.default for _, knob in owners)
+    meaning = next((knob.meaning for _, knob in owners if knob.meaning), "")
+    section = "" if len(owners) == files else ", ".join(name for name, _ in owners)
+    return Knob(key, "|".join(defaults), meaning, section)
+
+
+def _knobs(file: Path, prefix: str) -> Iterator[Knob]:
+    """Yield the knobs of a file; a key without a value opens a nest of indented ones."""
+    section, nests = "", [(-1, prefix)]
+    for line in file.read_text("utf-8").splitlines():
+        if line.startswith("# --- "):
+            section = line.removeprefix("# --- ").capitalize()
+        match = _KNOB.fullmatch(line)
+        if not match:
+            continue
+        indent, key, default = len(match["indent"]), match["key"], match["default"] or ""
+        while nests[-1][0] >= indent:
+            nests.pop()
+        path = nests[-1][1] + key
+        if path.removeprefix(prefix).partition(".")[0] in _NOT_KNOBS:
+            section = "" if key == "hydra" else section
+        elif default:
+            yield Knob(path, default, match["meaning"] or "", section)
+        nests.append((indent, f"{path}."))

@@ -1,0 +1,151 @@
+"""Writes a trained network for other programs, and checks what was written against the network."""
+
+import json
+import warnings
+from collections.abc import Callable
+from copy import deepcopy
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import UserError
+from .loading import Classifier, load
+
+TOLERANCE = 1e-4
+"""Largest difference between the logits of the network and of what was written."""
+BATCHES = (1, 5)
+"""Numbers of random images that are compared."""
+
+Run = Callable[[Tensor], Tensor]
+
+
+class Exported(NamedTuple):
+    """The file written, and the largest difference of its logits on random images."""
+
+    path: Path
+    difference: float
+
+
+class Format(NamedTuple):
+    """How a network is written to a file of this suffix, and read back as what gives logits of images."""
+
+    suffix: str
+    write: Callable[[Classifier, Path], None]
+    read: Callable[[Path], Run]
+
+
+def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
+    """Write the network, preprocessing included, in the format of this name, and check it on random images.
+
+    Other programs give it float32 images in [0, 1], (batch, channels, size, size), and get the logits; the file carries
+    `classes`, `normalisation`, `metrics` and `config` as JSON. What differs by more than TOLERANCE is not kept.
+    Raises UserError for that, for packages that are missing and for what cannot be read or written.
+    """
+    form = FORMATS[name]
+    path = _destination(checkpoint, form.suffix, out)
+    module = load(checkpoint)
+    part = path.with_name(f".{path.stem}.part{form.suffix}")
+    try:
+        form.write(module, part)
+        difference = _difference(module, form.read(part))
+        if not difference <= TOLERANCE:
+            raise UserError(f"format={name}: its logits differ by {difference:.2g}, more than {TOLERANCE:g}; not kept")
+        part.replace(path)
+    except OSError as error:
+        raise UserError(f"out={path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return Exported(path, difference)
+
+
+def _destination(checkpoint: Path, suffix: str, out: Path | None) -> Path:
+    source = checkpoint / "model.safetensors" if checkpoint.is_dir() else checkpoint
+    path = out or source.with_suffix(suffix)
+    if path.is_dir() or not path.parent.is_dir():
+        raise UserError(f"out={path}: expected a file in a folder that is there")
+    if path.exists() and path.samefile(source):
+        raise UserError(f"out={path}: is the file to be exported; name another one by out=")
+    return path
+
+
+def _difference(module: Classifier, run: Run) -> float:
+    """Return the largest difference of the logits; nan where either has one."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (module.channels, module.image_size, module.image_size)
+    with torch.inference_mode():
+        batches = [torch.rand(batch, *shape, generator=generator) for batch in BATCHES]
+        return float(torch.stack([(run(images) - module(images)).abs().max() for images in batches]).max())
+
+
+def _metadata(module: Classifier) -> dict[str, str]:
+    return {key: json.dumps(value) for key, value in module.metadata.items()}
+
+
+def _write_safetensors(module: Classifier, path: Path) -> None:
+    tensors = {name: tensor.clone().contiguous() for name, tensor in module.net.state_dict().items()}
+    save_file(tensors, path, _metadata(module))
+
+
+def _example(module: Classifier) -> Tensor:
+    return torch.rand(2, module.channels, module.image_size, module.image_size)
+
+
+def _write_program(module: Classifier, path: Path) -> None:
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(module, (_example(module),), dynamic_shapes=({0: batch},))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No complete tensor found in the group")  # of tensors that share memory
+        torch.export.save(program, path, extra_files=_metadata(module))
+
+
+def _read_program(path: Path) -> Run:
+    return torch.export.load(path).module()
+
+
+def _write_onnx(module: Classifier, path: Path) -> None:
+    if not (find_spec("onnx") and find_spec("onnxscript")):
+        raise UserError("format=onnx needs two more packages: pip install 'high-order-nets[export]'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch says of its own parts; the result is checked
+        program = torch.onnx.export(
+            deepcopy(module).float(),  # runtimes have no convolutions of doubles
+            (_example(module),),
+            dynamo=True,
+            verbose=False,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        )
+    assert program is not None
+    program.model.metadata_props.update(_metadata(module))
+    program.save(path, external_data=False)
+
+
+def _read_onnx(path: Path) -> Run:
+    """Run the file by onnxruntime, or by onnx's own slow evaluator where that is not installed."""
+    if find_spec("onnxruntime"):
+        import onnxruntime  # noqa: PLC0415 - an extra
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    else:
+        from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - an extra
+
+        session = ReferenceEvaluator(str(path))
+
+    def run(images: Tensor) -> Tensor:
+        (logits,) = session.run(None, {"images": images.numpy()})
+        return torch.as_tensor(logits)
+
+    return run
+
+
+FORMATS = {
+    "onnx": Format(".onnx", _write_onnx, _read_onnx),
+    "torch_export": Format(".pt2", _write_program, _read_program),
+    "safetensors": Format(".safetensors", _write_safetensors, load),
+}
+"""The formats by name."""

@@ -1,0 +1,162 @@
+"""Opens what was trained, as a module that takes images; nothing in the file can run code."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from ..data import ImageDataModule
+from ..data.normalise import Normalisation
+from ..errors import UserError
+from ..models.stages import Staged
+from .checkpoints import load_state, read_checkpoint
+from .network import Config, network
+
+LARGEST_IMAGE = 4096
+"""Pixels a side that a file may ask for."""
+
+
+class Classifier(nn.Module):
+    """logits (batch, classes) of images (batch, channels, height, width): uint8, or floats in [0, 1].
+
+    Scales and resizes the images as the run did. `classes` names the outputs; `metadata` holds the run's `config`, its
+    `metrics` (empty where they are not known) and the `normalisation`. Raises ValueError for other images.
+    """
+
+    def __init__(
+        self, net: nn.Module, normalisation: Normalisation, classes: tuple[str, ...], metadata: dict[str, Any]
+    ):
+        super().__init__()
+        self.net = net
+        self.normalisation = normalisation
+        self.classes = classes
+        self.metadata = metadata
+
+    @property
+    def channels(self) -> int:
+        """Count the channels of an image."""
+        return len(self.normalisation.offset)
+
+    @property
+    def image_size(self) -> int:
+        """Give the side in pixels that images are resized to."""
+        assert self.normalisation.image_size is not None
+        return self.normalisation.image_size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classify a batch."""
+        self._check(images)
+        pixels = images * 255 if images.is_floating_point() else images
+        return self.net(self.normalisation(pixels, next(self.net.parameters()).dtype))
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Give the probability of each class, (batch, classes)."""
+        logits = self(images)
+        if self.metadata["config"]["loss"] == "mse":  # trained to be the probabilities themselves
+            return nn.functional.normalize(logits.clamp(min=1e-6), p=1.0)
+        return logits.softmax(1)
+
+    def _check(self, images: Tensor) -> None:
+        if images.ndim != 4 or images.shape[1] != self.channels:
+            raise ValueError(f"images {tuple(images.shape)}: expected (batch, {self.channels}, height, width)")
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise ValueError(f"images of {images.dtype}: expected uint8, or floats in [0, 1]")
+        if images.is_floating_point() and not torch.compiler.is_compiling():
+            low, high = (float(end) for end in images.aminmax())
+            # Pixels 0 … 255 as floats, or images normalised already, would be classified as nonsense in silence.
+            if not -1e-3 <= low <= high <= 1 + 1e-3:
+                raise ValueError(f"images from {low:.4g} to {high:.4g}: floats must lie in [0, 1]")
+
+
+def load(path: str | Path) -> Classifier:
+    """Open a run's folder, model.safetensors or checkpoint: the network in eval mode, with its preprocessing.
+
+    It lies on the CPU; the random state is left alone. Raises UserError for a file that is missing, damaged, or not of
+    this program.
+    """
+    path = Path(path).expanduser()
+    path = path / "model.safetensors" if path.is_dir() else path
+    saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+    classes, normalisation = _checked(saved.about, path)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            net = _network(saved, normalisation, len(classes))
+    except UserError as error:
+        raise UserError(f"ckpt={path}: {error}") from error
+    except Exception as error:  # a stranger's config may fail anywhere
+        raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
+    load_state(net, saved.state, path)
+    complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
+    metadata = saved.about | {"config": saved.config, "metrics": saved.metrics}
+    return Classifier(complete.requires_grad_(True), normalisation, classes, metadata).eval()
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What a file holds of a run: `about` are the classes and the normalisation."""
+
+    state: dict[str, Tensor]
+    config: Config
+    about: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def _read_checkpoint(path: Path) -> _Saved:
+    checkpoint = read_checkpoint(path)
+    state = {
+        name.removeprefix("net."): tensor
+        for name, tensor in checkpoint["state_dict"].items()
+        if isinstance(name, str) and name.startswith("net.")
+    }
+    about = checkpoint.get(ImageDataModule.__qualname__, {})
+    return _Saved(state, checkpoint["config"], about, _metrics_beside(path))
+
+
+def _metrics_beside(path: Path) -> dict[str, Any]:
+    """Read the run's metrics where they are those of this checkpoint."""
+    try:
+        metrics = json.loads((path.parent.parent / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return metrics if isinstance(metrics, dict) and metrics.get("tested") == path.stem else {}
+
+
+def _read_weights(path: Path) -> _Saved:
+    if not path.is_file():
+        raise UserError(f"ckpt={path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        config, metrics = about.pop("config"), about.pop("metrics")
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"ckpt={path}: not the weights of high-order-nets ({reason})") from error
+    return _Saved(state, config, about, metrics)
+
+
+def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:
+    """Return classes and normalisation, or refuse what is no such thing."""
+    try:
+        classes, saved = about["classes"], about["normalisation"]
+        offset, factor, size = saved["offset"], saved["factor"], saved["image_size"]
+        names = isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
+        numbers = len(offset) == len(factor) > 0 and all(math.isfinite(number) for number in (*offset, *factor))
+        if not names or not numbers or not isinstance(size, int) or not 1 <= size <= LARGEST_IMAGE:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"ckpt={path}: does not say its classes and normalisation; train it again") from error
+    return tuple(classes), Normalisation(tuple(offset), tuple(factor), size)
+
+
+def _network(saved: _Saved, normalisation: Normalisation, classes: int) -> nn.Module:
+    channels, size = len(normalisation.offset), normalisation.image_size
+    assert size is not None
+    net, _ = network(saved.config, channels=channels, classes=classes, image_size=size)
+    in_stages = any(name.startswith("read_outs.") for name in saved.state)
+    return Staged(net, torch.zeros(2, channels, size, size)) if in_stages else net
