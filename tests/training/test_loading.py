@@ -121,7 +121,7 @@ def test_files_that_do_not_say_enough_are_refused(
 
 def test_predict_names_the_classes(finished: Path, tmp_path: Path, digits: ImageData, capsys) -> None:
     module = high_order_nets.load(finished)
-    probabilities = module.probabilities(digits.test_images)
+    probabilities = module.probabilities(digits.test_images).detach()
     best = int(probabilities.amax(1).argmax())
     named = f"{digits.classes[int(probabilities[best].argmax())]} {float(probabilities[best].max()):.1%}"
     grey, colour = tmp_path / "grey.png", tmp_path / "an image.bmp"
