@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .conversion import convert as convert
+    from .refinement import coarsen as coarsen
+    from .refinement import refine as refine
 
 __version__ = "0.1.0"
-_LAZY = {"convert": ".conversion"}
+_LAZY = {"convert": ".conversion", "coarsen": ".refinement", "refine": ".refinement"}
 
 
 def __getattr__(name: str) -> Any:
