@@ -44,6 +44,7 @@ def build(config: Config) -> Experiment:
         image_size=data.image_size,
         stem=config["stem"],
         width=config["width"],
+        options={key: value for key, value in config["model_name"].items() if key != "_target_"},
     )
     net, report = convert(
         standard,
