@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .conversion import convert as convert
+    from .refinement import coarsen as coarsen
+    from .refinement import refine as refine
     from .training.loading import load as load
 
 __version__ = "0.1.0"
-_LAZY = {"convert": ".conversion", "load": ".training.loading"}
+_LAZY = {
+    "convert": ".conversion",
+    "coarsen": ".refinement",
+    "refine": ".refinement",
+    "load": ".training.loading",
+}
 
 
 def __getattr__(name: str) -> Any:

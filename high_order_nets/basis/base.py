@@ -88,7 +88,22 @@ class Basis(ABC):
 
     def functions(self, x: Tensor) -> Tensor:
         """Evaluate b_1 … b_M at x of any shape: (M, *x.shape), in x's dtype."""
-        reduced = torch.stack([torch.ones_like(x), *self.terms(x)])
+        return self._from_terms(x, self.terms(x))
+
+    def functions_within(self, x: Tensor, places: Tensor) -> Tensor:
+        """Evaluate b_1 … b_M at x as the smooth pieces that the places lie in continue: (M, *x.shape).
+
+        At a jump the places tell which of its sides is meant.
+        """
+        del places
+        return self.functions(x)
+
+    def node_places(self) -> Tensor | None:
+        """Give a point beside each node, within the smooth piece that the node belongs to, float64 (M,)."""
+        return self.nodes()
+
+    def _from_terms(self, x: Tensor, terms: list[Tensor]) -> Tensor:
+        reduced = torch.stack([torch.ones_like(x), *terms])
         return torch.einsum("gm,g...->m...", self.transform().to(x), reduced)
 
     def pullback(self, x: Tensor, grads: list[Tensor]) -> Tensor:

@@ -38,20 +38,30 @@ class Piecewise(Basis):
         u, _ = self._node_positions()
         return (u / self.segments - 0.5) * self.length
 
+    def node_places(self) -> Tensor:
+        """Points beside the nodes, towards the middles of their segments, float64 (M,)."""
+        u, segment = self._node_positions()
+        return ((u + 1e-3 * (segment + 0.5 - u)) / self.segments - 0.5) * self.length
+
+    def functions_within(self, x: Tensor, places: Tensor) -> Tensor:
+        """Evaluate b_1 … b_M at x by the segments of the places: (M, *x.shape)."""
+        segment, _ = self._located(self._position(places))
+        return self._from_terms(x, self._terms(segment, 2 * (self._position(x) - segment) - 1))
+
     def terms(self, x: Tensor) -> list[Tensor]:
         """Evaluate the local functions; see the subclasses."""
-        segment, t = self._located((x / self.length + 0.5) * self.segments)
+        segment, t = self._located(self._position(x))
         return self._terms(segment, t)
 
     def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
         """Evaluate their derivatives, those of the segment that x belongs to."""
-        segment, t = self._located((x / self.length + 0.5) * self.segments)
+        segment, t = self._located(self._position(x))
         scale = 2 * self.segments / self.length
         return [slope * scale for slope in self._slopes(segment, t)]
 
     def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the n weights that are live at x: their indices, int64 (…, n), and there b_j and db_j/dx, (…, n)."""
-        segment, t = self._located((x / self.length + 0.5) * self.segments)
+        segment, t = self._located(self._position(x))
         first = segment.nan_to_num(0).long() * self._weights_a_segment
         polynomials = [torch.ones_like(t), *chebyshev(t, self.n - 1)]
         slopes = [torch.zeros_like(t), *(torch.ones_like(t) * slope for slope in chebyshev_slopes(t, self.n - 1))]
@@ -64,6 +74,10 @@ class Piecewise(Basis):
     @abstractmethod
     def _weights_a_segment(self) -> int:
         """Count the weights from one segment's first to the next one's."""
+
+    def _position(self, x: Tensor) -> Tensor:
+        """Measure x from the left end, in units of segments."""
+        return (x / self.length + 0.5) * self.segments
 
     def _located(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Find the segment and the place t in [-1, 1] within it of u, a position in units of segments."""

@@ -32,8 +32,7 @@ class HighOrderLayer(nn.Module):
     ):
         super().__init__()
         self.synapse, self.inputs = synapse, inputs
-        # Computed before anybody compiles the forward pass: compilers cannot follow what is cached on first use.
-        self._cached = synapse.basis.has_constant, synapse.basis.groups, synapse.basis.end_slopes
+        _prepare(synapse)
         first, *rest = ordinary_shape
 
         def parameter(*shape: int) -> nn.Parameter:
@@ -71,6 +70,18 @@ class HighOrderLayer(nn.Module):
     def own_parameters(self) -> Parameters:
         """Give the parameters in their order."""
         return Parameters(self.weight, self.bias, self.shape, self.base_weight)
+
+    def become(self, synapse: Synapse, parameters: Parameters) -> None:
+        """Take another function space and its parameters, in place; each is an nn.Parameter or None."""
+        self.synapse = synapse
+        _prepare(synapse)
+        self.weight, self.bias, self.shape, self.base_weight = parameters
+        self.transform = self._exact_transform()
+
+    @property
+    def constants_add_up(self) -> bool:
+        """Say whether all outputs of a neuron see all of its constants, so that a bias can stand for them."""
+        return True
 
     # --- from x and the parameters to an ordinary contraction; the kernels call these ---------------------------
 
@@ -188,6 +199,12 @@ class HighOrderLayer(nn.Module):
     def extra_repr(self) -> str:
         """Show the weight's shape and the synapse."""
         return f"weight={tuple(self.weight.shape)}, {self.synapse}, bias={self.bias is not None}"
+
+
+def _prepare(synapse: Synapse) -> None:
+    """Compute, before anybody compiles the forward pass, what compilers cannot follow: caches filled on first use."""
+    basis = synapse.basis
+    _ = basis.has_constant, basis.groups, basis.end_slopes
 
 
 def _functions(synapse: Synapse, channels: int) -> int:

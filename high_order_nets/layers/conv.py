@@ -135,6 +135,12 @@ class _HighOrderConv(HighOrderLayer):
         """(out, in/groups, *k) → (out,)."""
         return constants.flatten(1).sum(1)
 
+    @property
+    def constants_add_up(self) -> bool:
+        """Not where taps are padded in basis space."""
+        before, after, _ = self._basis_padding()
+        return not any((*before, *after))
+
     def spread(self, values: Tensor) -> Tensor:
         """(rows, in) → (out, rows, in/groups, 1, …): the channels that each output sees."""
         grouped = values.unflatten(1, (self.inputs.groups, -1)).transpose(0, 1)

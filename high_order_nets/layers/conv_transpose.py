@@ -125,6 +125,13 @@ class _HighOrderConvTranspose(HighOrderLayer):
         grouped = constants.unflatten(0, (self.inputs.groups, -1))  # (groups, in/groups, out/groups, *k)
         return grouped.sum(1).flatten(0, 1).flatten(1).sum(1) * (self.inputs.reached / self.fan_in)
 
+    @property
+    def constants_add_up(self) -> bool:
+        """Only where the padding cuts off every place that fewer taps reach."""
+        reach = [step * (size - 1) for step, size in zip(self.dilation, self.kernel_size, strict=True)]
+        cut = all(padding >= taps for padding, taps in zip(self.padding, reach, strict=True))
+        return cut and all(step == 1 for step in self.stride) and not any(self.output_padding)
+
     def spread(self, values: Tensor) -> Tensor:
         """(rows, in) → (in, rows, 1, 1, …)."""
         return values.T.reshape(*values.T.shape, *[1] * (1 + self.dimensions))

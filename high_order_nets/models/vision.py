@@ -23,15 +23,17 @@ def image_classifier(
     image_size: int,
     stem: str = "auto",
     width: float = 1.0,
+    options: dict[str, Any] | None = None,
 ) -> nn.Module:
     """Build a network of (batch, channels, image_size, image_size) → (batch, classes).
 
-    build takes `num_classes` as torchvision's functions do. stem `cifar` is a 3×3 convolution of stride 1
-    without max-pool, `cifar2` the same with stride 2, `imagenet` torchvision's own. width multiplies all channels.
+    build takes `num_classes` as torchvision's functions do, and a model's own options. stem `cifar` is a 3×3
+    convolution of stride 1 without max-pool, `cifar2` the same with stride 2, `imagenet` torchvision's own. width
+    multiplies all channels.
     Raises UserError where the network cannot take such images, a stem or a width.
     """
     try:
-        net = build(num_classes=classes, **_keywords(build.__name__, image_size))
+        net = build(num_classes=classes, **_keywords(build.__name__, channels, image_size), **(options or {}))
     except (ValueError, AssertionError, TypeError) as error:
         raise UserError(
             f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}"
@@ -44,8 +46,10 @@ def image_classifier(
     return net
 
 
-def _keywords(name: str, image_size: int) -> dict[str, Any]:
-    """Give the keywords that some of torchvision's networks want beside the classes."""
+def _keywords(name: str, channels: int, image_size: int) -> dict[str, Any]:
+    """Give the keywords that some networks want beside the classes."""
+    if name == "mlp":
+        return {"channels": channels, "image_size": image_size}
     if name in ("inception_v3", "googlenet"):
         # Auxiliary heads serve ImageNet's training recipe and change what the network returns.
         return {"aux_logits": False, "init_weights": True}

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..models.stages import Staged
 from .checkpoints import load_state, read_checkpoint
 from .network import Config, network
+from .refining import refined_epoch, refined_to
 
 LARGEST_IMAGE = 4096
 """Pixels a side that a file may ask for."""
@@ -98,12 +99,13 @@ def load(path: str | Path) -> Classifier:
 
 @dataclass(frozen=True)
 class _Saved:
-    """What a file holds of a run: `about` are the classes and the normalisation."""
+    """What a file holds of a run: `about` are the classes and the normalisation, `refined` the epoch of refinement."""
 
     state: dict[str, Tensor]
     config: Config
     about: dict[str, Any]
     metrics: dict[str, Any]
+    refined: int
 
 
 def _read_checkpoint(path: Path) -> _Saved:
@@ -114,7 +116,7 @@ def _read_checkpoint(path: Path) -> _Saved:
         if isinstance(name, str) and name.startswith("net.")
     }
     about = checkpoint.get(ImageDataModule.__qualname__, {})
-    return _Saved(state, checkpoint["config"], about, _metrics_beside(path))
+    return _Saved(state, checkpoint["config"], about, _metrics_beside(path), refined_epoch(checkpoint))
 
 
 def _metrics_beside(path: Path) -> dict[str, Any]:
@@ -134,10 +136,11 @@ def _read_weights(path: Path) -> _Saved:
             about = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         config, metrics = about.pop("config"), about.pop("metrics")
-    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
+        refined = int(metrics.get("refined_epoch", 0))
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"ckpt={path}: not the weights of high-order-nets ({reason})") from error
-    return _Saved(state, config, about, metrics)
+    return _Saved(state, config, about, metrics, refined)
 
 
 def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:
@@ -158,5 +161,7 @@ def _network(saved: _Saved, normalisation: Normalisation, classes: int) -> nn.Mo
     channels, size = len(normalisation.offset), normalisation.image_size
     assert size is not None
     net, _ = network(saved.config, channels=channels, classes=classes, image_size=size)
+    if saved.config.get("refine", {}).get("epochs"):
+        refined_to(net, saved.config, saved.refined)
     in_stages = any(name.startswith("read_outs.") for name in saved.state)
     return Staged(net, torch.zeros(2, channels, size, size)) if in_stages else net

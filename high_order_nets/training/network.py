@@ -23,6 +23,7 @@ def network(config: Config, *, channels: int, classes: int, image_size: int) -> 
         image_size=image_size,
         stem=config["stem"],
         width=config["width"],
+        options={key: value for key, value in config["model_name"].items() if key != "_target_"},
     )
     functions = synapse(config)
     net, report = convert(

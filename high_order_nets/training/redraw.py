@@ -9,6 +9,7 @@ from .build import Experiment, build
 from .checkpoints import load_state, read_checkpoint
 from .observe import check_layers
 from .pictures import FOLDER, Settings, draw, ending, save_png
+from .refining import refined_epoch, refined_experiment
 from .run import located
 
 
@@ -37,7 +38,7 @@ def _opened(path: Path) -> tuple[Experiment, Settings, int]:
     checkpoint = read_checkpoint(path)
     try:
         config = located(checkpoint["config"])
-        experiment, settings = build(config), Settings.of(config)
+        experiment, settings = refined_experiment(build(config), config, refined_epoch(checkpoint)), Settings.of(config)
         epochs = int(checkpoint["progress"]["epoch"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ..errors import UserError
@@ -82,6 +83,10 @@ _STRINGS = Rule(
     "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
 )
 _STRING = Rule("a name", lambda value: isinstance(value, str))
+_SIZES = Rule(
+    "a list of whole numbers of at least 1, such as [5,10]",
+    lambda value: isinstance(value, list) and all(is_whole(part) and part >= 1 for part in value),
+)
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
@@ -117,6 +122,9 @@ RULES: dict[str, Rule] = {
     "clamp_weights": number("(0, inf)") | NULL,
     "epochs_per_layer": whole("[1, inf)"),
     "checkpoint.every_n_steps": whole("[1, inf)") | NULL,
+    "refine.epochs": _SIZES,
+    "refine.n": _SIZES,
+    "refine.segments": _SIZES,
     "seed": whole("[0, 4294967295]"),
     "train_fraction": number("(0, 1]"),
     "val_fraction": number("[0, 1)"),
@@ -136,6 +144,8 @@ RULES: dict[str, Rule] = {
     "scheduler.patience": whole("[0, inf)"),
     "plots.every_n_epochs": whole("[1, inf)") | NULL,
     "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
+    "model_name.hidden_width": whole("[1, inf)"),
+    "model_name.hidden_layers": whole("[0, inf)"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }
@@ -203,7 +213,30 @@ def _check_together(config: dict[str, Any]) -> None:
         raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
     if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
         raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
+    _check_refinement(config, config["refine"])
     name = config["choices"]["layer_type"]
     if name.endswith(("1d", "3d")):
         rule = "images have two dimensions"
         raise UserError(f"layer_type={name}: {rule}; nearest valid name: {name.removesuffix(name[-2:])}2d")
+
+
+def _check_refinement(config: dict[str, Any], refine: dict[str, Any]) -> None:
+    """Refuse refinements that never come, that lose functions, or that the layer type does not have."""
+    epochs, sizes = refine["epochs"], {key: refine[key] for key in ("n", "segments") if refine[key]}
+    for key, values in sizes.items():
+        if len(values) != len(epochs):
+            raise UserError(f"refine.{key}={values}: expected one for each of refine.epochs={epochs}")
+        if key not in config["layer_type"]:
+            raise UserError(f"refine.{key}={values}: layer_type={config['choices']['layer_type']} has no {key}")
+        for before, after in pairwise([config["layer_type"][key], *values]):
+            if after < before or (key == "segments" and after % before):
+                rule = "n may not fall" if key == "n" else "segments may only become multiples"
+                raise UserError(f"refine.{key}={values}: {rule}, and {before} comes before {after}")
+    if epochs and not sizes:
+        raise UserError(f"refine.epochs={epochs}: needs refine.n or refine.segments")
+    if sorted(set(epochs)) != epochs:
+        raise UserError(f"refine.epochs={epochs}: expected growing numbers")
+    if epochs and epochs[-1] >= config["max_epochs"]:
+        raise UserError(f"refine.epochs={epochs}: training ends after max_epochs={config['max_epochs']}")
+    if epochs and config["choices"]["trainer"] == "ddp":
+        raise UserError(f"refine.epochs={epochs}: one process alone can refine; take trainer=gpu or cpu")

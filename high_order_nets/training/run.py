@@ -17,6 +17,7 @@ from .catalogue import data_root
 from .checkpoints import BEST, load_state, read_checkpoint, save_weights
 from .memory import keep_freed_memory
 from .record import device_of, figures_of, recorded, sizes_of
+from .refining import last_refined, refined_epoch, refined_experiment, refined_to
 from .reports import flat, show_summary, write_yaml
 from .resume import CONFIG, Start, claimed, find_start, finished
 from .signals import handled, stop_at_once
@@ -61,7 +62,7 @@ def test(path: Path) -> float:
         try:
             config = located(checkpoint["config"])
             pl.seed_everything(config["seed"], workers=True, verbose=False)
-            experiment = build(config)
+            experiment = refined_experiment(build(config), config, refined_epoch(checkpoint))
             trainer = make_tester(config)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
@@ -89,9 +90,11 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     trainer = make_trainer(config, experiment, folder, start)
     fit(trainer, experiment, start)
     figures = figures_of(start.figures) | figures_of(trainer.callback_metrics)
-    tested = _load_best(experiment, folder / "checkpoints" / BEST)
+    tested, refined = _load_best(trainer, experiment, config, folder / "checkpoints" / BEST)
+    experiment = refined_experiment(experiment, config, refined)
     figures |= figures_of(_tested(trainer, experiment)) | sizes_of(experiment)
     figures |= {"tested": tested, "device": device_of(trainer)}
+    figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
     assert isinstance(trainer.logger, TensorBoardLogger)
     numbers = {key: value for key, value in figures.items() if isinstance(value, float)}
     trainer.logger.log_hyperparams(flat(config), numbers)
@@ -105,12 +108,14 @@ def _debug(config: Config) -> Config:
     return config | {"max_epochs": 1, "batch_size": min(config["batch_size"], DEBUG_IMAGES)}
 
 
-def _load_best(experiment: Experiment, path: Path) -> str:
-    """Load the best weights by validation where there are any; say which ones are tested."""
+def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[str, int]:
+    """Load the best weights by validation where there are any; say which ones are tested, refined in which epoch."""
     if not path.exists():
-        return "last"
-    load_state(experiment.task, read_checkpoint(path)["state_dict"], path)
-    return "best"
+        return "last", last_refined(trainer)
+    checkpoint = read_checkpoint(path)
+    refined_to(experiment.net, config, refined_epoch(checkpoint))
+    load_state(experiment.task, checkpoint["state_dict"], path)
+    return "best", refined_epoch(checkpoint)
 
 
 def _tested(trainer: pl.Trainer, experiment: Experiment) -> dict[str, Any]:

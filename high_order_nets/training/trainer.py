@@ -21,6 +21,7 @@ from .divergence import ExplainDivergence
 from .history import History
 from .plots import make_plots
 from .randomness import Reseed
+from .refining import Refine
 from .resume import Start
 from .saving import Saver
 from .signals import StopBetweenSteps, passed_on
@@ -113,6 +114,8 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
         callbacks.append(Progress(leave=False))
     if config["early_stopping"]:
         callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
+    if config["refine"]["epochs"]:
+        callbacks.append(Refine(config))
     if isinstance(experiment.task.net, Staged):
         callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
     return callbacks

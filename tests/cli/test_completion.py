@@ -25,7 +25,10 @@ def offered(line: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
         ("tr", ["train "]),
         ("list m", ["models "]),
         ("completion f", ["fish "]),
-        ("train layer_type=poly", ["layer_type=polynomial ", "layer_type=polynomial2d ", "layer_type=polynomial_prod "]),
+        (
+            "train layer_type=poly",
+            ["layer_type=polynomial ", "layer_type=polynomial2d ", "layer_type=polynomial_prod "],
+        ),
         ("train -m n=2 layer_type=standard,cr", ["layer_type=standard,crelu ", "layer_type=standard,crelu2d "]),
         ("train model_name=vit_b", ["model_name=vit_b_16 ", "model_name=vit_b_32 "]),
         ("train dataset=mn", ["dataset=mnist "]),

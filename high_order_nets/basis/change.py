@@ -1,0 +1,67 @@
+"""From the weights of one basis to those of another, and how far the new functions are from the old ones."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from .base import Basis, on_their_own
+from .fourier import Fourier
+
+
+def change_of_weights(old: Basis, new: Basis) -> Tensor:
+    """E, float64 (M', M): w' = E w are the new weights of the function that has the weights w, w'_j = f(X'_j).
+
+    Exact where the new space contains the old one, else interpolation; a basis without nodes gets the
+    least-squares fit. Made once, not to be changed in place.
+    """
+    return _change(old, new)
+
+
+def terms_to_weights(basis: Basis) -> Tensor:
+    """T⁺, float64 (M, 1 + G): from the coefficients of 1, φ_1 … φ_G to weights."""
+    return _from_terms(basis)
+
+
+def largest_error(old: Basis, new: Basis) -> float:
+    """Give the largest |b_j(x) - Σ_k E_kj b'_k(x)| over the interval and all functions b_j of the old basis.
+
+    0 but for rounding where the new space contains the old one.
+    """
+    return _error(old, new)
+
+
+def sample_points(*bases: Basis) -> Tensor:
+    """Give points inside every piece on which all of the bases are smooth, dense at its ends: float64 (P,)."""
+    with on_their_own():
+        edges = torch.cat([basis.breaks for basis in bases]).unique()
+        # Ends that differ by rounding alone have nothing between them.
+        edges = edges[torch.cat([torch.ones(1, dtype=torch.bool), edges.diff() > 1e-9 * bases[0].length])]
+        count = 16 + 2 * max(basis.weights for basis in bases) // (len(edges) - 1)  # on each piece
+        t = torch.cos((torch.arange(count, dtype=torch.float64) + 0.5) * torch.pi / count)
+        return (edges[:-1, None] + (t + 1) / 2 * edges.diff()[:, None]).flatten()
+
+
+@lru_cache(maxsize=256)
+def _change(old: Basis, new: Basis) -> Tensor:
+    with on_their_own(), torch.no_grad():
+        if old == new or (isinstance(old, Fourier) and isinstance(new, Fourier) and old.length == new.length):
+            return torch.eye(new.weights, old.weights, dtype=torch.float64)
+        nodes, places = new.nodes(), new.node_places()
+        if nodes is not None and places is not None:
+            return old.functions_within(nodes, places).T
+        x = sample_points(old, new)
+        return torch.linalg.lstsq(new.functions(x).T, old.functions(x).T).solution
+
+
+@lru_cache(maxsize=256)
+def _from_terms(basis: Basis) -> Tensor:
+    with on_their_own():
+        return torch.linalg.pinv(basis.transform())
+
+
+@lru_cache(maxsize=256)
+def _error(old: Basis, new: Basis) -> float:
+    with on_their_own(), torch.no_grad():
+        x = sample_points(old, new)
+        return float((old.functions(x) - _change(old, new).T @ new.functions(x)).abs().max())

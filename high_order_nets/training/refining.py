@@ -1,0 +1,124 @@
+"""Refinement during training: the network grows at given epochs and goes on from the functions it has."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import nn
+from torch.optim import LBFGS, Optimizer
+
+from ..errors import UserError
+from ..refinement import Target, refine_
+from ..report import count_parameters, count_reduced_parameters
+from .build import Config, Experiment, multiply_adds
+
+log = logging.getLogger(__name__)
+Replaced = dict[nn.Parameter, nn.Parameter]
+
+
+class Refine(pl.Callback):
+    """Refine the network at the start of the epochs in `refine.epochs`: its output stays, its functions get richer.
+
+    The optimizer forgets the state (momentum, variances) of the parameters that were replaced and keeps that of all
+    others; learning rates and schedules go on. On resuming, `rebuild` comes before the weights are loaded.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        self.epoch = 0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Refine if it is time; raises UserError where several processes train."""
+        epoch = trainer.current_epoch
+        if epoch not in self._config["refine"]["epochs"] or epoch <= self.epoch:
+            return
+        if trainer.world_size > 1:
+            raise UserError("refine.epochs: one process alone can refine; take trainer=cpu or gpu")
+        before = count_parameters(pl_module)
+        replaced = refined_to(_net(pl_module), self._config, epoch)
+        for optimizer in trainer.optimizers:
+            replace_parameters(optimizer, replaced)
+        self.epoch = epoch
+        figures = _words(target_at(self._config, epoch)), before, count_parameters(pl_module)
+        log.info("refined to %s: %d → %d parameters; the optimizer's state of those that changed is reset", *figures)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the epoch of the last refinement."""
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after it."""
+        self.epoch = state_dict["epoch"]
+
+    def rebuild(self, pl_module: pl.LightningModule, state: dict[str, Any]) -> None:
+        """Give the freshly built network the layers that it had when `state` was saved; its weights come later."""
+        refined_to(_net(pl_module), self._config, state.get("epoch", 0))
+
+
+def target_at(config: Config, epoch: int) -> Target | None:
+    """Give what the functions are in an epoch (counted from 0); None in a run without refinements.
+
+    That is the choice of the last refinement until then, before the first one the layer type's own.
+    """
+    chosen = config.get("refine", {})
+    if not chosen.get("epochs"):
+        return None
+    done = sum(start <= epoch for start in chosen["epochs"])
+    sizes = {key: [config["layer_type"].get(key), *chosen[key]] for key in ("n", "segments")}
+    return Target(**{key: values[done] if len(values) > 1 else values[0] for key, values in sizes.items()})
+
+
+def refined_to(net: nn.Module, config: Config, epoch: int) -> Replaced:
+    """Bring the network, in place, to its function spaces of this epoch; return old parameters → new ones.
+
+    A finer space leaves the output as it is. A coarser one, that of an earlier checkpoint, gets its shapes, with
+    weights that only approximate: those of the checkpoint are to be loaded.
+    """
+    target = target_at(config, epoch)
+    return {} if target is None else refine_(net, target, exactly=False)
+
+
+def last_refined(trainer: pl.Trainer) -> int:
+    """Give the epoch of a trainer's last refinement; 0 where there was none."""
+    return next((callback.epoch for callback in trainer.callbacks if isinstance(callback, Refine)), 0)  # type: ignore[attr-defined]
+
+
+def refined_epoch(checkpoint: dict[str, Any]) -> int:
+    """Give the epoch of the last refinement before a checkpoint was saved; 0 where there was none."""
+    return int(checkpoint.get("callbacks", {}).get(Refine.__qualname__, {}).get("epoch", 0))
+
+
+def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Experiment:
+    """Bring an experiment's network to an epoch, in place, and count parameters and multiply-adds again."""
+    if not config.get("refine", {}).get("epochs"):
+        return experiment
+    net, data = experiment.net, experiment.data
+    refined_to(net, config, epoch)
+    report = replace(
+        experiment.report,
+        parameters_after=count_parameters(net),
+        parameters_reduced=count_reduced_parameters(net),
+    )
+    macs = multiply_adds(net, (data.channels, data.image_size, data.image_size))
+    return replace(experiment, report=report, macs=macs)
+
+
+def replace_parameters(optimizer: Optimizer, replaced: Replaced) -> None:
+    """Let the optimizer go on with new parameters in the places of old ones, whose state is dropped."""
+    for group in optimizer.param_groups:
+        # In place: some optimizers hold the list itself.
+        group["params"][:] = [replaced.get(parameter, parameter) for parameter in group["params"]]
+    for parameter in replaced:
+        optimizer.state.pop(parameter, None)
+    if isinstance(optimizer, LBFGS):  # One history for all parameters, of their old number.
+        optimizer.state.clear()
+        optimizer._numel_cache = None
+
+
+def _net(pl_module: pl.LightningModule) -> nn.Module:
+    return pl_module.net  # type: ignore[return-value]
+
+
+def _words(target: Target | None) -> str:
+    return " ".join(f"{key}={value}" for key in ("n", "segments") if (value := getattr(target, key)) is not None)
