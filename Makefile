@@ -31,8 +31,9 @@ format: .venv/.installed-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.installed ## measure the data pipeline
-	$(BIN)/python benchmarks/data.py $(ARGS)
+bench: .venv/.installed-bench ## measure the layers (results/speed.md) and the data pipeline
+	$(BIN)/python benchmarks/layers.py $(ARGS)
+	$(BIN)/python benchmarks/data.py
 
 tensorboard: .venv/.installed ## look at the runs
 	$(BIN)/tensorboard --logdir outputs $(ARGS)
@@ -46,5 +47,9 @@ clean: ## remove the environment, not the runs
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed
-	$(PIP) -c constraints.txt -e ".[dev]"
+	$(PIP) -c constraints.txt -e ".[dev,peer]"
+	@touch $@
+
+.venv/.installed-bench: .venv/.installed
+	$(PIP) -c constraints.txt -e ".[bench]"
 	@touch $@
