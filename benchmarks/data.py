@@ -10,9 +10,9 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from machine import processor
 from torch import Tensor
 
 from high_order_nets.data import Augment, ImageData, ImageDataModule, ImageSettings
@@ -59,16 +59,6 @@ def rates(run: Callable[[], int], passes: int) -> list[float]:
         done = run()
         measured.append(done / (time.perf_counter() - start))
     return measured
-
-
-def processor(device: torch.device) -> str:
-    """Name the hardware measured."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def main() -> None:

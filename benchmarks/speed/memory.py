@@ -1,0 +1,45 @@
+"""Memory of one step."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+
+def saved_bytes(output: Callable[[], Tensor], known: list[Tensor]) -> int:
+    """Count the bytes that autograd keeps after `output`, every storage once and those of `known` not at all."""
+    kept: dict[int, Tensor] = {}  # Held until the end: a freed storage's address may be another's next.
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        y = output()
+    ours = {tensor.untyped_storage().data_ptr() for tensor in known}
+    del y
+    return sum(tensor.untyped_storage().nbytes() for address, tensor in kept.items() if address not in ours)
+
+
+def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
+    """Count the most bytes that a step holds at once above what is there before it.
+
+    What torch's allocators give out: not what a library such as oneDNN takes from the system by itself.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+        step()
+    results = profiler.profiler.kineto_results  # type: ignore[union-attr] (its events alone tell the order)
+    changes = sorted((event.start_ns(), event.nbytes()) for event in results.events() if event.name() == "[memory]")
+    held = peak = 0
+    for _, change in changes:
+        held += change
+        peak = max(peak, held)
+    return peak
