@@ -1,4 +1,4 @@
-"""Against high-order-layers-torch 2.6.0 in float64, where it is right.
+"""The seed's helpers against those of high-order-layers-torch 2.6.0 in float64, where it is right.
 
 Its default dtype is made float64 and its denominators, float32 by themselves, are computed again. Measured, forward and
 both gradients, largest difference relative to the largest value:
@@ -19,15 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from high_order_nets.layers import (
-    HighOrderConv1d,
-    HighOrderConv2d,
-    HighOrderConvTranspose2d,
-    HighOrderLinear,
-    Product,
-    make_synapse,
-)
-from high_order_nets.layers.product import product_neuron
+from high_order_nets import layers
 
 peer = pytest.importorskip("high_order_layers_torch.layers", reason="high-order-layers-torch is not installed")
 from high_order_layers_torch.LagrangePolynomial import LagrangeBasis  # noqa: E402
@@ -35,13 +27,12 @@ from high_order_layers_torch.LagrangePolynomial import LagrangeBasis  # noqa: E4
 TOLERANCE = 1e-10
 POLYNOMIALS = [("polynomial", {"n": n}) for n in range(1, 7)]
 FOURIER = [("fourier", {"n": n, "length": 3.0}) for n in (1, 2, 3, 6)]
-CONTINUOUS = [("continuous", {"n": n, "segments": s}) for n, s in ((2, 1), (3, 2), (5, 3), (2, 8))]
-DISCONTINUOUS = [("discontinuous", {"n": n, "segments": s}) for n, s in ((1, 4), (3, 2), (5, 3), (2, 8))]
+CONTINUOUS = [("continuous", {"n": n, "segments": s}) for n, s in ((2, 1), (3, 2), (5, 3), (2, 8), (3, 16))]
+DISCONTINUOUS = [("discontinuous", {"n": n, "segments": s}) for n, s in ((1, 4), (3, 2), (5, 3), (2, 8), (3, 16))]
 LONG = [("polynomial", {"n": 4, "length": 3.5})]
 FOLDED = [(name, {"n": 3, "segments": 2, "periodicity": 1.5}) for name in ("polynomial", "continuous", "discontinuous")]
 LAGRANGE = POLYNOMIALS + CONTINUOUS + DISCONTINUOUS + LONG + FOLDED
 ALL = LAGRANGE + FOURIER
-Setting = tuple[str, dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +86,7 @@ def difference(ours: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> float:
 
 def linear_difference(name: str, options: dict[str, Any]) -> float:
     theirs = build(peer.high_order_fc_layers, name, in_features=5, out_features=7, **options)
-    ours = HighOrderLinear(5, 7, make_synapse(name, **synapse_options(options)))
+    ours = layers.high_order_fc_layers(name, in_features=5, out_features=7, **synapse_options(options))
     w = weight_of(theirs)  # (out, in, M)
     ours.weight.data.copy_(w.movedim(2, 1))
     x = torch.empty(30, 5).uniform_(-1.3, 1.3)
@@ -104,10 +95,9 @@ def linear_difference(name: str, options: dict[str, Any]) -> float:
 
 
 def conv_difference(dimensions: int, name: str, options: dict[str, Any], **conv: Any) -> float:
-    ours_type = {1: HighOrderConv1d, 2: HighOrderConv2d}[dimensions]
     sizes = {"in_channels": 4, "out_channels": 6, "kernel_size": 3} | conv
     theirs = build(peer.high_order_convolution_layers, f"{name}{dimensions}d", **sizes, **options)
-    ours = ours_type(synapse=make_synapse(name, **synapse_options(options)), **sizes)
+    ours = layers.high_order_convolution_layers(f"{name}{dimensions}d", **sizes, **synapse_options(options))
 
     def translated(w: Tensor) -> Tensor:
         """(out, in·M, *k) → (out, M, in, *k)."""
@@ -160,7 +150,7 @@ def test_conv_transpose2d() -> None:
     sizes: dict[str, Any] = {"in_channels": 4, "out_channels": 6, "kernel_size": 3}
     sizes |= {"stride": 2, "padding": 1, "output_padding": 1}
     theirs = build(peer.high_order_convolution_transpose_layers, "continuous2d", n=3, segments=2, **sizes)
-    ours = HighOrderConvTranspose2d(synapse=make_synapse("continuous", n=3, segments=2), **sizes)
+    ours = layers.high_order_convolution_transpose_layers("continuous2d", n=3, segments=2, **sizes)
     w = weight_of(theirs)  # (in·M, out, *k)
     ours.weight.data.copy_(w.unflatten(0, (4, -1)))
     x = torch.empty(3, 4, 5, 5).uniform_(-1.3, 1.3)
@@ -171,29 +161,18 @@ def test_conv_transpose2d() -> None:
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 def test_product(alpha: float) -> None:
     theirs = peer.high_order_fc_layers("product", in_features=5, out_features=7, alpha=alpha)
-    ours = Product(5, 7, alpha=alpha)
-    ours.load_state_dict(theirs.state_dict())
+    ours = layers.high_order_fc_layers("product", in_features=5, out_features=7, alpha=alpha)
+    assert ours.bias is not None
+    ours.bias.data.copy_(theirs.bias)
+    ours.weight.data.copy_(theirs.weight.unsqueeze(1))  # (out, 1, in)
     x = torch.randn(11, 5)
-    assert difference(outcome(ours, ours.weight, x), outcome(theirs, theirs.weight, x)) <= TOLERANCE
+    y, x_grad, w_grad = outcome(theirs, theirs.weight, x)
+    assert difference(outcome(ours, ours.weight, x), (y, x_grad, w_grad.unsqueeze(1))) <= TOLERANCE
 
 
-def product_difference(name: str, alpha: float) -> float:
-    """Compare a layer of product neurons, written out as functions and the product neuron, with the peer's."""
-    theirs = build(
-        peer.high_order_fc_layers, f"{name}_prod", n=3, segments=2, in_features=5, out_features=7, alpha=alpha
-    )
-    synapse, w = make_synapse(name, n=3, segments=2), weight_of(theirs)
-
-    def ours(x: Tensor) -> Tensor:
-        return product_neuron(torch.einsum("mbi,oim->boi", synapse.functions(x), w), alpha)
-
-    x = torch.empty(11, 5).uniform_(-1.3, 1.3)
-    return difference(outcome(ours, w, x), outcome(theirs, w, x))
-
-
-@pytest.mark.parametrize("name", ["continuous", "discontinuous"])
+@pytest.mark.parametrize("name", ["continuous_prod", "discontinuous_prod"])
 def test_product_layers(name: str) -> None:
-    assert product_difference(name, alpha=1.0) <= TOLERANCE
+    assert linear_difference(name, {"n": 3, "segments": 2, "alpha": 1.0}) <= TOLERANCE
 
 
 def test_where_the_peer_departs() -> None:
@@ -205,7 +184,7 @@ def test_where_the_peer_departs() -> None:
     assert linear_difference("fourier", {"n": 3, "periodicity": 1.0}) > 1e-3
     assert conv_difference(2, "fourier", {"n": 3, "periodicity": 1.0}) > 1e-3
     assert conv_difference(1, "polynomial", {"n": 3, "rescale_output": True}) > 1e-3
-    assert product_difference("continuous", alpha=0.5) > 1e-3
+    assert linear_difference("continuous_prod", {"n": 3, "segments": 2, "alpha": 0.5}) > 1e-3
 
 
 @pytest.mark.parametrize(
