@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
+from high_order_nets.basis import Basis
 from tests.cli.test_seed_commands import COMMANDS, PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 MORE = ["examples/cifar100.py -m layer_type=polynomial2d,fourier2d n=2,3 max_epochs=1"]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 README = [line.replace("\\\n", " ") for block in BLOCKS for line in re.sub(r"\\\n\s*", " ", block).splitlines()]
+DOCUMENTS = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md")))]
 PREFIXES = ("high-order-nets train", "python examples/", ".venv/bin/high-order-nets train")
 
 
@@ -47,11 +49,13 @@ def test_readme_commands_train(command: str, tmp_path: Path) -> None:
     assert all(job["status"] == "finished" for job in run(shlex.join(words), tmp_path / "run"))
 
 
-def test_readme_python_runs() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_python_in_the_docs_runs(document: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Basis, "registry", dict(Basis.registry))  # what a document defines ends with its test
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, document, "exec"), {"__name__": "document"})
 
 
 def test_readme_make_targets_exist() -> None:
