@@ -50,7 +50,7 @@ class Normalisation:
         inputs = torch.empty(images.shape, dtype=dtype, device=images.device)
         for channel, (offset, factor) in enumerate(zip(self.offset, self.factor, strict=True)):
             # By numbers and by channel: a tensor of constants would have to be copied to the device each time.
-            torch.sub(images[:, channel], offset, out=inputs[:, channel]).mul_(factor)
+            inputs[:, channel].copy_(images[:, channel]).sub_(offset).mul_(factor)
         size = self.image_size
         if size is not None and images.shape[-2:] != (size, size):
             inputs = F.interpolate(inputs, (size, size), mode="bilinear", align_corners=False, antialias=True)

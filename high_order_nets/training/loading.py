@@ -68,7 +68,7 @@ class Classifier(nn.Module):
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise ValueError(f"images of {images.dtype}: expected uint8, or floats in [0, 1]")
         if images.is_floating_point() and not torch.compiler.is_compiling():
-            low, high = (float(end) for end in images.aminmax())
+            low, high = (float(end) for end in images.detach().aminmax())
             # Pixels 0 … 255 as floats, or images normalised already, would be classified as nonsense in silence.
             if not -1e-3 <= low <= high <= 1 + 1e-3:
                 raise ValueError(f"images from {low:.4g} to {high:.4g}: floats must lie in [0, 1]")

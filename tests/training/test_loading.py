@@ -66,6 +66,9 @@ def test_floats_and_other_sizes(finished: Path, digits: ImageData) -> None:
     larger = images.repeat_interleave(3, 2).repeat_interleave(2, 3)  # 24 × 16: neither size nor shape of the data set
     torch.testing.assert_close(module(larger), module(images), atol=0.5, rtol=0.2)
     torch.testing.assert_close(module.probabilities(images).sum(1), torch.ones(5))
+    pixels = (images / 255).requires_grad_()
+    module(pixels).sum().backward()
+    assert pixels.grad is not None
 
 
 def test_a_part_trained_stage_by_stage_is_loaded_as_it_was_tested(trained, tmp_path: Path) -> None:
