@@ -67,15 +67,34 @@ CHOICES = {
     "poly3-adam": ("Adam", f"{SHORT} {POLY} optimizer=adam learning_rate=2e-3 weight_decay=0"),
     "poly3-seed": ("the seed's choice: max_abs, constant_random, Lion", f"{SHORT} {POLY} {SEED}"),
 }
+SHARED = f"{POLY} sharing=channel parameters=nodal"
+BEND = "init=mixed domain=linear scale=2"
+SHARING = {
+    "shared": ("**shared, polynomial n=3, init mixed, domain linear**", f"{SHORT} {SHARED} {BEND}"),
+    "shared-relu": ("shared, init relu", f"{SHORT} {SHARED} init=relu domain=linear scale=2"),
+    "shared-linear": ("shared, init linear", f"{SHORT} {SHARED} init=linear domain=linear scale=2"),
+    "shared-spectral": ("shared, spectral parameters", f"{SHORT} {POLY} sharing=channel {BEND}"),
+    "shared-tanh": ("shared, domain tanh, spectral", f"{SHORT} {POLY} sharing=channel init=mixed"),
+    "shared-5": (
+        "shared, polynomial n=5",
+        f"{SHORT} layer_type=polynomial2d n=5 sharing=channel parameters=nodal {BEND}",
+    ),
+    "shared-continuous": (
+        "shared, continuous n=2, 4 segments",
+        f"{SHORT} layer_type=continuous2d n=2 segments=4 sharing=channel parameters=nodal {BEND}",
+    ),
+}
 LONG_ROWS = {
     "long-relu-wide": ("standard, ReLU, width × 1.4", f"{LONG} {WIDE}"),
     "long-crelu": ("standard, CReLU", f"{LONG} layer_type=crelu"),
     "long-poly3": ("**polynomial n=3**", f"{LONG} {POLY}"),
+    "long-shared": ("**shared, polynomial n=3, width × 1.4**", f"{LONG} {SHARED} {BEND} width=0.35"),
 }
 TABLES = {
     "Controls, short form": CONTROLS,
     "High order, short form": HIGH_ORDER,
     "One choice changed of polynomial n=3, short form": CHOICES,
+    "One function a channel (sharing=channel), short form": SHARING,
     "Long form": LONG_ROWS,
 }
 ROWS = {name: row for table in TABLES.values() for name, row in table.items()}

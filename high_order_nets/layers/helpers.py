@@ -7,7 +7,7 @@ from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
 from .product import fully_connected
-from .synapse import FAMILIES, make_synapse
+from .synapse import families, make_synapse
 
 CONVOLUTIONS: dict[str, type[HighOrderLayer]] = {"1d": HighOrderConv1d, "2d": HighOrderConv2d, "3d": HighOrderConv3d}
 TRANSPOSED: dict[str, type[HighOrderLayer]] = {
@@ -15,22 +15,26 @@ TRANSPOSED: dict[str, type[HighOrderLayer]] = {
     "2d": HighOrderConvTranspose2d,
     "3d": HighOrderConvTranspose3d,
 }
-CONVOLUTION_LAYERS = tuple(f"{name}{dimension}" for name in Basis.registry for dimension in CONVOLUTIONS)
-"""The convolution layer types."""
+
+
+def convolution_layers() -> tuple[str, ...]:
+    """Name the convolution layer types."""
+    return tuple(f"{name}{dimension}" for name in Basis.registry for dimension in CONVOLUTIONS)
+
 
 _OWN = ("bias", "device", "dtype")
 _OWN_CONVOLUTION = (*_OWN, "stride", "padding", "dilation", "groups", "padding_mode", "output_padding")
 
 
 def high_order_fc_layers(layer_type: str, *, in_features: int, out_features: int, **options: Any) -> HighOrderLayer:
-    """Make a fully connected layer of a type in FAMILIES: x (…, in_features) → (…, out_features).
+    """Make a fully connected layer of a type in `families()`: x (…, in_features) → (…, out_features).
 
     options: n=3, segments=1, scale=2, alpha=1, periodicity, rescale_output, domain="extrapolate" and the other fields
     of Synapse, whether the type uses them or not; bias, device and dtype of the layer.
     Raises ValueError for an unknown type and TypeError for an unknown option.
     """
-    if layer_type not in FAMILIES:
-        raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(FAMILIES)}")
+    if layer_type not in families():
+        raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(families())}")
     own = {key: options.pop(key) for key in _OWN if key in options}
     own = {"bias": layer_type == "product"} | own
     return fully_connected(in_features, out_features, make_synapse(layer_type, **options), **own)
@@ -39,7 +43,7 @@ def high_order_fc_layers(layer_type: str, *, in_features: int, out_features: int
 def high_order_convolution_layers(
     layer_type: str, *, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...], **options: Any
 ) -> HighOrderLayer:
-    """Make a convolution of a type in CONVOLUTION_LAYERS (`polynomial2d`): (batch, in, *space) → (batch, out, *space').
+    """Make a convolution of a type in `convolution_layers()`: (batch, in, *space) → (batch, out, *space').
 
     options as for `high_order_fc_layers`, and those of torch's convolutions: stride, padding, dilation, groups, bias,
     padding_mode, device and dtype. Raises ValueError for an unknown type and TypeError for an unknown option.
@@ -50,7 +54,7 @@ def high_order_convolution_layers(
 def high_order_convolution_transpose_layers(
     layer_type: str, *, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...], **options: Any
 ) -> HighOrderLayer:
-    """Make a transposed convolution of a type in CONVOLUTION_LAYERS, with output_padding among its options."""
+    """Make a transposed convolution of a type in `convolution_layers()`, with output_padding among its options."""
     return _convolution(TRANSPOSED, layer_type, in_channels, out_channels, kernel_size, options)
 
 
@@ -62,8 +66,8 @@ def _convolution(
     kernel_size: int | tuple[int, ...],
     options: dict[str, Any],
 ) -> HighOrderLayer:
-    if layer_type not in CONVOLUTION_LAYERS:
-        raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(CONVOLUTION_LAYERS)}")
+    if layer_type not in convolution_layers():
+        raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(convolution_layers())}")
     own = {key: options.pop(key) for key in _OWN_CONVOLUTION if key in options}
     synapse = make_synapse(layer_type, **options)
     return classes[layer_type[-2:]](in_channels, out_channels, kernel_size, synapse, **own)  # type: ignore[arg-type]

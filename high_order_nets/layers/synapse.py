@@ -190,8 +190,9 @@ def _require_name(option: str, value: Any, names: Any) -> None:
         raise ValueError(f"{option}={value!r}: expected one of {', '.join(names)}")
 
 
-FAMILIES = (*Basis.registry, *(f"{name}_prod" for name in Basis.registry), "product")
-"""The layer types without their dimensions; `*_prod` and `product` multiply at the neuron, the others add."""
+def families() -> tuple[str, ...]:
+    """Name the layer types without their dimensions; `*_prod` and `product` multiply at the neuron, the others add."""
+    return (*Basis.registry, *(f"{name}_prod" for name in Basis.registry), "product")
 
 
 def make_synapse(layer_type: str, **options: Any) -> Synapse:
@@ -201,7 +202,7 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     Raises ValueError for an unknown name and TypeError for an unknown option.
     """
     family = layer_type[:-2] if layer_type[-2:] in ("1d", "2d", "3d") else layer_type
-    _require_name("layer_type", family, FAMILIES)
+    _require_name("layer_type", family, families())
     cls = Line if family == "product" else Basis.registry[family.removesuffix("_prod")]
     basis_options = {
         "n": options.pop("n", 3),

@@ -19,12 +19,12 @@ from high_order_nets.layers import (
     high_order_fc_layers,
 )
 from high_order_nets.layers.bag import Bag
-from high_order_nets.layers.helpers import CONVOLUTION_LAYERS
-from high_order_nets.layers.synapse import FAMILIES
+from high_order_nets.layers.helpers import convolution_layers
+from high_order_nets.layers.synapse import families
 
 SPACE = {"1d": (9,), "2d": (6, 5), "3d": (4, 3, 4)}
-KINDS = [("fc", name) for name in FAMILIES]
-KINDS += [(kind, name) for kind in ("conv", "transposed") for name in CONVOLUTION_LAYERS]
+KINDS = [("fc", name) for name in families()]
+KINDS += [(kind, name) for kind in ("conv", "transposed") for name in convolution_layers()]
 SMOOTH = ("polynomial", "fourier", "product")
 every_layer = pytest.mark.parametrize(("kind", "layer_type"), KINDS, ids=lambda value: value)
 
@@ -220,7 +220,7 @@ def test_nothing_leaks() -> None:
 def test_any_layer_is_the_sum_of_its_functions(data) -> None:
     """Shapes, n, segments, groups, stride, padding, dilation against a loop over taps written from the formulas."""
     kind = data.draw(st.sampled_from(["conv", "transposed"]))
-    layer_type = data.draw(st.sampled_from(CONVOLUTION_LAYERS))
+    layer_type = data.draw(st.sampled_from(convolution_layers()))
     dimensions, groups = int(layer_type[-2]), data.draw(st.integers(1, 2))
     sizes = {
         "stride": data.draw(st.integers(1, 3)),
