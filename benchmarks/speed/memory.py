@@ -37,7 +37,7 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
         step()
     results = profiler.profiler.kineto_results  # type: ignore[union-attr] (its events alone tell the order)
-    changes = sorted((event.start_ns(), event.nbytes()) for event in results.events() if event.name() == "[memory]")
+    changes = sorted((event.start_ns(), event.nbytes()) for event in results.events() if event.name() == "[memory]")  # type: ignore[attr-defined,union-attr]
     held = peak = 0
     for _, change in changes:
         held += change

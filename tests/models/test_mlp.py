@@ -19,7 +19,7 @@ COPIES = [interpolate_high_order_mlp, hp_refine_high_order_mlp]
 
 def network(layer_type: str = "continuous", norm: str = "layer", **options) -> HighOrderMLP:
     sizes = {"in_width": 3, "out_width": 2, "hidden_width": 8, "hidden_layers": 2}
-    return HighOrderMLP(layer_type, norm=norm, dtype=torch.float64, **(sizes | {"scale": 4.0} | options))
+    return HighOrderMLP(layer_type, norm=norm, dtype=torch.float64, **(sizes | {"scale": 4.0} | options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("norm", [norm for norm in NORMS if norm not in ("keep", "instance")])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -108,7 +109,8 @@ def test_the_optimizer_keeps_what_did_not_change() -> None:
     optimizer = torch.optim.Adam([{"params": [net[0].weight, net[1].weight]}, {"params": [net[0].bias, net[1].bias]}])
     net(torch.randn(4, 2)).sum().backward()
     optimizer.step()
-    kept = {parameter: optimizer.state[parameter] for parameter in (net[0].bias, net[1].weight, net[1].bias)}
+    states: dict[Any, Any] = dict(optimizer.state)
+    kept = {parameter: states[parameter] for parameter in (net[0].bias, net[1].weight, net[1].bias)}
     replace_parameters(optimizer, refine_(net, Target(n=4)))
     assert dict(optimizer.state) == kept
     assert [id(p) for p in optimizer.param_groups[0]["params"]] == [id(net[0].weight), id(net[1].weight)]
