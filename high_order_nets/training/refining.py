@@ -21,7 +21,8 @@ class Refine(pl.Callback):
     """Refine the network at the start of the epochs in `refine.epochs`: its output stays, its functions get richer.
 
     The optimizer forgets the state (momentum, variances) of the parameters that were replaced and keeps that of all
-    others; learning rates and schedules go on. On resuming, `rebuild` comes before the weights are loaded.
+    others, where it can (`replace_parameters`); learning rates and schedules go on. On resuming, `rebuild` comes before
+    the weights are loaded.
     """
 
     def __init__(self, config: Config):
@@ -105,14 +106,26 @@ def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Ex
 
 
 def replace_parameters(optimizer: Optimizer, replaced: Replaced) -> None:
-    """Let the optimizer go on with new parameters in the places of old ones, whose state is dropped."""
+    """Let the optimizer go on with new parameters in the places of old ones, whose state is dropped.
+
+    Where one state is for all parameters, all of it is dropped.
+    """
     for group in optimizer.param_groups:
         # In place: some optimizers hold the list itself.
         group["params"][:] = [replaced.get(parameter, parameter) for parameter in group["params"]]
     for parameter in replaced:
         optimizer.state.pop(parameter, None)
-    if isinstance(optimizer, LBFGS):  # One history for all parameters, of their old number.
-        optimizer.state.clear()
+    if replaced and (isinstance(optimizer, LBFGS) or any("step" in group for group in optimizer.param_groups)):
+        _start_anew(optimizer)
+
+
+def _start_anew(optimizer: Optimizer) -> None:
+    """Drop all of the state: one history (LBFGS) or count of steps (AdaHessian, Sophia) holds for all parameters."""
+    optimizer.state.clear()
+    for group in optimizer.param_groups:
+        if "step" in group:
+            group["step"] = 0
+    if isinstance(optimizer, LBFGS):
         optimizer._numel_cache = None
 
 

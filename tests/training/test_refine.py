@@ -1,11 +1,13 @@
 """Refinement during training: the epochs, the optimizer, the figures and the checkpoints."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pytorch_optimizer import AdaHessian
 from safetensors import safe_open
 
 from high_order_nets.errors import UserError
@@ -118,6 +120,20 @@ def test_the_optimizer_keeps_what_did_not_change() -> None:
     net(torch.randn(4, 2)).sum().backward()
     optimizer.step()
     assert not net[0].weight.equal(before)
+
+
+def test_an_optimizer_with_one_count_of_steps_starts_anew() -> None:
+    layer, plain = HighOrderLinear(2, 1, "polynomial", n=2), torch.nn.Linear(1, 1)
+    parameters = [*layer.parameters(), *plain.parameters()]
+    optimizer = AdaHessian([{"params": parameters[:1]}, {"params": parameters[1:]}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the cycle that create_graph makes
+        plain(layer(torch.randn(4, 2))).square().sum().backward(create_graph=True)
+    optimizer.step()
+    assert [group["step"] for group in optimizer.param_groups] == [1, 1]
+    replace_parameters(optimizer, refine_(layer, Target(n=3)))
+    assert not optimizer.state
+    assert [group["step"] for group in optimizer.param_groups] == [0, 0]
 
 
 def test_shared_functions_grow_and_their_weights_stay() -> None:
