@@ -20,12 +20,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+# Read when torch is loaded: its profiler would report each start and stop.
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+
 import torch
 from machine import ROOT, commit, processor, versions
 from speed.cases import ON_CPU, PEER, Case
 from speed.gpu import on_gpu
 from speed.measure import Effort, Setting, measure
-from speed.report import as_csv, changes, memory_table, rates_table, speed_table
+from speed.report import as_csv, changes, memory_table, rates_table, speed_line, speed_table
 
 from high_order_nets.training.memory import keep_freed_memory
 
@@ -113,7 +116,6 @@ def main(argv: list[str] | None = None) -> int:
         names = dict.fromkeys(case.name for case, _ in plan(options.device, []))
         print(f"--rows {' '.join(options.rows)}: matches none of", *names, file=sys.stderr)
         return 2
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # The profiler would speak of GPUs that are not there.
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if not options.return_memory:
@@ -121,8 +123,8 @@ def main(argv: list[str] | None = None) -> int:
     effort = EFFORTS[options.device.type, options.quick]
     measured = []
     for case, setting in rows:
-        print(f"{case.name}, {setting}", file=sys.stderr, flush=True)
         measured.append(measure(case, setting, effort))
+        print(speed_line(measured[-1]), file=sys.stderr, flush=True)  # Something to see: all rows take minutes.
     result = {"circumstances": circumstances(options), "rows": measured}
     print(page(result))
     if options.out or not options.rows:

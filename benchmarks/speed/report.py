@@ -21,10 +21,11 @@ CSV_COLUMNS = (
 
 def speed_table(rows: list[Row]) -> str:
     """Make the table of ratios, with what is aimed at and whether it is reached."""
-    return "\n".join([HEAD, *(_speed_line(row) for row in rows)])
+    return "\n".join([HEAD, *(speed_line(row) for row in rows)])
 
 
-def _speed_line(row: Row) -> str:
+def speed_line(row: Row) -> str:
+    """Make a row of it."""
     aims, ratios = row["aims"], row["ratios"]
     plain, peer = ratios.get("step_plain"), ratios.get("step_peer")
     cells = [
