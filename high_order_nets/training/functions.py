@@ -46,10 +46,10 @@ class Functions:
 
         Under domain=tanh the ends of the interval are reached by no finite input: theirs are ∓inf.
         """
-        positions = None if self.synapse is None else getattr(self.synapse.basis, "nodes", None)
-        if self.synapse is None or positions is None:
+        points = None if self.synapse is None else self.synapse.basis.nodes()
+        if self.synapse is None or points is None:
             return None
-        x = to_inputs(self.synapse, positions())
+        x = to_inputs(self.synapse, points)
         # Through T rather than by evaluation: at a knot of a discontinuous function there are two values.
         values = torch.linalg.solve(self.synapse.basis.transform(), self.coefficients.T).T
         reached = x.abs() <= (self.synapse.periodicity or torch.inf) / 2
