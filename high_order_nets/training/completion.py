@@ -69,15 +69,16 @@ def _words(command: str, usage: str) -> dict[str, Values | None]:
 
 
 def _of_train() -> dict[str, Values | None]:
+    groups = (*GROUPS, "search")
     keys = [knob.key for knob in everyday_knobs()]
-    keys += [knob.key for group in GROUPS for knob in group_knobs(group)]
+    keys += [knob.key for group in groups for knob in group_knobs(group)]
     defaults = {knob.key: knob.default for knob in everyday_knobs()}
     found: dict[str, Values | None] = dict.fromkeys(FLAGS)
     for key in (*keys, *ALIASES):
         booleans = ["true", "false"] if defaults.get(key) in ("true", "false") or key == "nonlinearity" else []
         names = list(RULES[key].names) if key in RULES else booleans
         found[key] = _files if key in _PATHS else _choice(names)
-    return found | {group: _choice(_short(choices_of(group))) for group in GROUPS}
+    return found | {group: _choice(_short(choices_of(group))) for group in groups}
 
 
 def _short(names: list[str]) -> list[str]:

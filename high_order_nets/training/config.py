@@ -61,7 +61,7 @@ def compose_search(lines: Sequence[str], groups_dir: Path | None) -> dict[str, A
         options = _Checker(loader, groups_dir).options("search")
         if len(names) != 1 or names[0] not in options:
             raise UserError(_unknown_choice("search", " ".join(map(show, names)), options))
-        paths = [f"hydra.searchpath=[{quote(f'file://{groups_dir}')}]"] if groups_dir else []
+        paths = [search_path(groups_dir)] if groups_dir else []
         file = compose("config", [f"+search={names[0]}", *paths])
         known = [f"search.{key}" for key in file.search]
         changes = [override for override in overrides if override.key_or_group != "search"]

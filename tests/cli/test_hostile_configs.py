@@ -81,6 +81,14 @@ FILES = {
     "search path": {"experiment/mine.yaml": "# @package _global_\nhydra:\n  searchpath: ['pkg://EVIL']"},
     "run's folder": {"experiment/mine.yaml": "# @package _global_\nhydra:\n  run:\n    dir: MARKER"},
     "root": {"experiment/mine.yaml": "# @package _global_\nroot: MARKER"},
+    "search": {
+        "search/mine.yaml": "trials: 1\nworkers: 1\nmetric: val_acc\npruning: true\nranges:\n"
+        "  hydra.searchpath: \"choice(['pkg://EVIL'],[])\""
+    },
+    "search with a target": {
+        "search/mine.yaml": "trials: 1\nworkers: 1\nmetric: val_acc\npruning: true\nranges:\n"
+        "  optimizer._target_: choice(EVIL.x, os.system)"
+    },
     "sub-folder": {"experiment/mine.yaml": "# @package _global_\nhydra:\n  output_subdir: ../outside"},
 }
 
