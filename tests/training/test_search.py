@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 
 from high_order_nets import cli
 from high_order_nets.training import search, trials
-from high_order_nets.training.config import choices_of
+from high_order_nets.training.catalogue import choices_of
 from high_order_nets.training.overrides import parse
 from high_order_nets.training.trial import TrialProcess
 
