@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import ClassVar
@@ -20,7 +20,7 @@ class Basis(ABC):
         f(x) = a_0 + Σ_{g=1..G} a_g φ_g(x),   a = T w,
 
     because functions that sum to one need one group less in the contraction. A subclass is a frozen dataclass and gives
-    `weights`, `terms` (the φ_g), `slopes` (their derivatives), `make_transform` (T) and `line`; everything else
+    `weights`, `terms` (the φ_g), `pullback` (their derivatives), `make_transform` (T) and `line`; everything else
     follows from those.
     """
 
@@ -44,8 +44,11 @@ class Basis(ABC):
         """Evaluate φ_1 … φ_G at x; each has the shape and dtype of x. Nothing is clamped: end pieces continue."""
 
     @abstractmethod
-    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
-        """Evaluate dφ_1/dx … dφ_G/dx at x; a number where one is constant. At a knot: those of the knot's segment."""
+    def pullback(self, x: Tensor, terms: list[Tensor], grads: list[Tensor]) -> Tensor:
+        """Give Σ_g grads_g dφ_g/dx, of x's shape, for the terms at x and G ≥ 1; at a knot that of the knot's segment.
+
+        What the gradients of the terms say of x, in as few passes over memory as the basis allows.
+        """
 
     @abstractmethod
     def make_transform(self) -> Tensor:
@@ -106,25 +109,14 @@ class Basis(ABC):
         reduced = torch.stack([torch.ones_like(x), *terms])
         return torch.einsum("gm,g...->m...", self.transform().to(x), reduced)
 
-    def pullback(self, x: Tensor, grads: list[Tensor]) -> Tensor:
-        """Give Σ_g grad_g dφ_g/dx, (…) of x's shape: what the gradients of the terms say of x."""
-        total = torch.zeros_like(x) if not grads else None
-        for grad, slope in zip(grads, self.slopes(x), strict=True):
-            if isinstance(slope, Tensor):
-                total = grad * slope if total is None else total.addcmul_(grad, slope)
-            elif total is None:
-                total = grad * slope
-            elif slope:
-                total = total.add_(grad, alpha=slope)
-        assert total is not None
-        return total
-
     @cached_property
     def end_slopes(self) -> tuple[tuple[float, float], ...]:
         """dφ_g/dx at both ends of the interval, a pair for every term."""
         with on_their_own():
             ends = torch.tensor([-self.length / 2, self.length / 2], dtype=torch.float64)
-            pairs = [(torch.ones(2, dtype=torch.float64) * slope).tolist() for slope in self.slopes(ends)]
+            terms = self.terms(ends)
+            ones = torch.eye(len(terms), dtype=torch.float64).unsqueeze(-1).expand(-1, -1, 2)
+            pairs = [self.pullback(ends, terms, list(chosen)).tolist() for chosen in ones]
             return tuple((left, right) for left, right in pairs)
 
     def constant(self) -> Tensor:
@@ -160,6 +152,11 @@ def lobatto_nodes(n: int) -> Tensor:
     return torch.sin((2 * j - (n - 1)) * math.pi / (2 * (n - 1)))
 
 
+def affine(x: Tensor, slope: float, constant: float) -> Tensor:
+    """Slope · x + constant, in one pass over memory."""
+    return torch.add(x.new_tensor(constant), x, alpha=slope)
+
+
 def chebyshev(t: Tensor, degree: int) -> list[Tensor]:
     """T_1(t) … T_degree(t) by T_{m+1} = 2 t T_m - T_{m-1}."""
     values = [t]
@@ -170,13 +167,26 @@ def chebyshev(t: Tensor, degree: int) -> list[Tensor]:
     return values[:degree]
 
 
-def chebyshev_slopes(t: Tensor, degree: int) -> Sequence[Tensor | float]:
-    """T_m'(t) = m U_{m-1}(t), m = 1 … degree, by U_{m+1} = 2 t U_m - U_{m-1}."""
-    second = [2 * t]  # U_1, U_2, …
-    while len(second) < degree - 1:
-        before = second[-2] if len(second) > 1 else t.new_tensor(1.0)
-        second.append(torch.addcmul(-before, t, second[-1], value=2))
-    return [1.0, *((m + 2) * u for m, u in enumerate(second))][:degree]
+def chebyshev_pullback(t: Tensor, grads: list[Tensor]) -> Tensor:
+    """Σ_m grads_m T_m'(t), m = 1 …, by T_m' = m U_{m-1} and U_{m+1} = 2 t U_m - U_{m-1}."""
+    total = grads[0]
+    if len(grads) > 1:
+        total = torch.addcmul(total, t, grads[1], value=4)
+    before, second = t.new_tensor(1.0), 2 * t if len(grads) > 2 else t  # U_0 and U_1
+    for m, grad in enumerate(grads[2:], start=3):
+        before, second = second, torch.addcmul(-before, t, second, value=2)
+        total = torch.addcmul(total, second, grad, value=m)
+    return total
+
+
+def chebyshev_derivative(count: int) -> Tensor:
+    """D, float64 (count, count): T_m' = Σ_k D[m, k] T_k for m, k = 0 … count-1."""
+    derivative = torch.zeros(count, count, dtype=torch.float64)
+    for m in range(1, count):
+        derivative[m, torch.arange(m - 1, -1, -2)] = 2.0 * m
+        if m % 2:
+            derivative[m, 0] = m
+    return derivative
 
 
 def require(condition: bool, message: str) -> None:

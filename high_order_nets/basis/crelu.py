@@ -1,6 +1,5 @@
 """Concatenated ReLU as a basis: the control that tells polynomials from mere width."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,9 +30,9 @@ class CReLU(Basis, name="crelu"):
         """relu(-x) and relu(x)."""
         return [torch.relu(-x), torch.relu(x)]
 
-    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
-        """-1 left of 0 and 0 right of it, 0 and 1."""
-        return [-(x < 0).to(x.dtype), (x > 0).to(x.dtype)]
+    def pullback(self, x: Tensor, terms: list[Tensor], grads: list[Tensor]) -> Tensor:
+        """Take the second one right of 0, minus the first one left of it, nothing at 0."""
+        return grads[1] * (x > 0) - grads[0] * (x < 0)
 
     def make_transform(self) -> Tensor:
         """T, float64 (3, 2), without a constant."""

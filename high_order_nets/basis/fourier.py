@@ -1,7 +1,6 @@
 """Fourier series."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,18 +35,25 @@ class Fourier(Basis, name="fourier"):
         theta = x * (2 * math.pi / self.length)
         sine, cosine = torch.sin(theta), torch.cos(theta)
         values = [sine, cosine]
+        if self.n > 3:
+            values += [sine * cosine * 2, torch.addcmul(x.new_tensor(1.0), sine, sine, value=-2)]
         while len(values) < self.n - 1:
             last_sine, last_cosine = values[-2:]
-            values += [last_sine * cosine + last_cosine * sine, last_cosine * cosine - last_sine * sine]
+            values.append(torch.addcmul(last_sine * cosine, last_cosine, sine))
+            values.append(torch.addcmul(last_cosine * cosine, last_sine, sine, value=-1))
         return values[: self.n - 1]
 
-    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
-        """Evaluate ωi cos(iθ) and -ωi sin(iθ), ω = 2π/length."""
-        waves = Fourier(2 * (self.n // 2) + 1, self.length).terms(x)  # complete pairs
-        omega = 2 * math.pi / self.length
-        pairs = zip(waves[0::2], waves[1::2], strict=True)
-        slopes = [part * (omega * i) for i, (sine, cosine) in enumerate(pairs, 1) for part in (cosine, -sine)]
-        return slopes[: self.n - 1]
+    def pullback(self, x: Tensor, terms: list[Tensor], grads: list[Tensor]) -> Tensor:
+        """Σ_i ωi (grads_sin cos(iθ) - grads_cos sin(iθ)), ω = 2π/length."""
+        complete = len(terms) % 2 == 0
+        waves = terms if complete else Fourier(self.n + 1, self.length).terms(x)
+        total: Tensor | None = None
+        for j, grad in enumerate(grads):
+            order = j // 2 + 1
+            wave, factor = (waves[j - 1], -order) if j % 2 else (waves[j + 1], order)
+            total = grad * wave if total is None else torch.addcmul(total, grad, wave, value=factor)
+        assert total is not None
+        return total * (2 * math.pi / self.length)
 
     def make_transform(self) -> Tensor:
         """T = diag(1/2, 1, …, 1), float64 (n, n)."""

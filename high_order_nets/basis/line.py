@@ -1,6 +1,5 @@
 """One number a connection: the function of an ordinary layer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,9 +26,9 @@ class Line(Basis):
         """Give x itself."""
         return [x]
 
-    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
-        """Give 1."""
-        return [1.0]
+    def pullback(self, x: Tensor, terms: list[Tensor], grads: list[Tensor]) -> Tensor:
+        """Give the gradient as it is."""
+        return grads[0]
 
     def make_transform(self) -> Tensor:
         """T, float64 (2, 1), without a constant."""

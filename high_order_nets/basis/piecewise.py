@@ -1,13 +1,24 @@
 """Piecewise polynomials on equal segments, continuous and discontinuous."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from .base import Basis, chebyshev, chebyshev_slopes, inverse_of_values, lobatto_nodes, require, require_length
+from .base import (
+    Basis,
+    affine,
+    chebyshev,
+    chebyshev_derivative,
+    chebyshev_pullback,
+    inverse_of_values,
+    lobatto_nodes,
+    require,
+    require_length,
+)
 from .polynomial import Polynomial
 
 
@@ -45,30 +56,37 @@ class Piecewise(Basis):
 
     def functions_within(self, x: Tensor, places: Tensor) -> Tensor:
         """Evaluate b_1 … b_M at x by the segments of the places: (M, *x.shape)."""
-        segment, _ = self._located(self._position(places))
-        return self._from_terms(x, self._terms(segment, 2 * (self._position(x) - segment) - 1))
+        return self._from_terms(x, self._terms_within(self._position(x), self._segment(self._position(places))))
 
     def terms(self, x: Tensor) -> list[Tensor]:
         """Evaluate the local functions; see the subclasses."""
-        segment, t = self._located(self._position(x))
-        return self._terms(segment, t)
+        u = self._position(x)
+        if torch.is_grad_enabled():  # At a knot the derivative of clamp would count both segments.
+            return self._terms_within(u, self._segment(u))
+        return self._terms(u, [(u - s if s else u).clamp(*self._ends(s)) for s in range(self.segments)])
 
-    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
-        """Evaluate their derivatives, those of the segment that x belongs to."""
-        segment, t = self._located(self._position(x))
-        scale = 2 * self.segments / self.length
-        return [slope * scale for slope in self._slopes(segment, t)]
+    def pullback(self, x: Tensor, terms: list[Tensor], grads: list[Tensor]) -> Tensor:
+        """Choose the gradients of the segment that x belongs to: one polynomial is left to be differentiated."""
+        if self.n == 1:
+            return torch.zeros_like(x)
+        u = self._position(x)
+        segment = self._segment(u)
+        t = affine(u - segment, 2, -1)
+        local = self._local_gradients(self._masks(segment), grads)
+        return chebyshev_pullback(t, local) * (2 * self.segments / self.length)
 
     def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the n weights that are live at x: their indices, int64 (…, n), and there b_j and db_j/dx, (…, n)."""
-        segment, t = self._located(self._position(x))
+        u = self._position(x)
+        segment = self._segment(u)
+        t = affine(u - segment, 2, -1)
         first = segment.nan_to_num(0).long() * self._weights_a_segment
-        polynomials = [torch.ones_like(t), *chebyshev(t, self.n - 1)]
-        slopes = [torch.zeros_like(t), *(torch.ones_like(t) * slope for slope in chebyshev_slopes(t, self.n - 1))]
-        lagrange = Polynomial(self.n).transform().to(x)  # from nodal values to Chebyshev coefficients
         index = first.unsqueeze(-1) + torch.arange(self.n, device=x.device)
+        polynomials = torch.stack([torch.ones_like(t), *chebyshev(t, self.n - 1)], -1)
+        lagrange = Polynomial(self.n).transform()  # from nodal values to Chebyshev coefficients
         scale = 2 * self.segments / self.length
-        return index, torch.stack(polynomials, -1) @ lagrange, torch.stack(slopes, -1) @ lagrange * scale
+        slopes = chebyshev_derivative(self.n).T @ lagrange * scale
+        return index, polynomials @ lagrange.to(x), polynomials @ slopes.to(x)
 
     @property
     @abstractmethod
@@ -77,40 +95,43 @@ class Piecewise(Basis):
 
     def _position(self, x: Tensor) -> Tensor:
         """Measure x from the left end, in units of segments."""
-        return (x / self.length + 0.5) * self.segments
+        return affine(x, self.segments / self.length, self.segments / 2)
 
-    def _located(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Find the segment and the place t in [-1, 1] within it of u, a position in units of segments."""
+    def _segment(self, u: Tensor) -> Tensor:
+        """Find the segment of u, a position in units of segments."""
         # The index stays a float: an int would overflow for huge values and swallow NaN.
-        segment = torch.floor(u.detach()).clamp(0, self.segments - 1)
-        return segment, 2 * (u - segment) - 1
+        return torch.floor(u.detach()).clamp(0, self.segments - 1)
+
+    def _ends(self, s: int) -> tuple[float, float]:
+        """Between which values segment s bounds u - s; the outermost segments go on beyond the interval."""
+        return -math.inf if s == 0 else 0.0, math.inf if s == self.segments - 1 else 1.0
 
     def _masks(self, segment: Tensor) -> list[Tensor]:
         """1 on each segment and 0 elsewhere, NaN for NaN; by arithmetic, which is faster than torch.where on CPUs."""
-        return [1 - (segment - s).abs().clamp(max=1) for s in range(self.segments)]
-
-    def _places(self, t: Tensor) -> list[Tensor]:
-        """Give t to the first, the inner and the last segments, bounded beyond their ends, so that 0 · ∞ is 0."""
         if self.segments == 1:
-            return [t]
-        return [t.clamp(max=2), t.clamp(-2, 2), t.clamp(min=-2)]
+            return [torch.ones_like(segment)]
+        if self.segments == 2:
+            return [1 - segment, segment]
+        steps = [(segment - (s - 1)).clamp(0, 1) for s in range(1, self.segments)]
+        return [1 - steps[0], *(here - beyond for here, beyond in pairwise(steps)), steps[-1]]
 
-    def _place(self, s: int) -> int:
-        return 0 if s == 0 else 2 if s == self.segments - 1 else 1
+    def _terms_within(self, u: Tensor, segment: Tensor) -> list[Tensor]:
+        """Evaluate the terms at u as the given segments continue them; their derivatives are those of the segments."""
+        ramps = [torch.where(segment == s, u - s, (segment - s).clamp(0, 1)) for s in range(self.segments)]
+        return self._terms(segment, ramps)
 
     @abstractmethod
-    def _terms(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        """Evaluate the terms at places t of given segments."""
+    def _terms(self, u: Tensor, ramps: list[Tensor]) -> list[Tensor]:
+        """Evaluate the terms from ramps, u - s on segment s, 0 on its left and 1 on its right; u tells the segment."""
 
     @abstractmethod
-    def _slopes(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        """Evaluate dφ/dt."""
+    def _local_gradients(self, masks: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+        """Give the gradients of T_1 … T_{n-1} of the segment that each x belongs to."""
 
     def make_transform(self) -> Tensor:
         """T, float64 (M, M)."""
         u, segment = self._node_positions()
-        t = 2 * (u - segment) - 1
-        return inverse_of_values(torch.stack([torch.ones_like(t), *self._terms(segment, t)], dim=1))
+        return inverse_of_values(torch.stack([torch.ones_like(u), *self._terms_within(u, segment)], dim=1))
 
     def _node_positions(self) -> tuple[Tensor, Tensor]:
         """Nodes in units of segments and the segments they belong to, float64 (M,) each."""
@@ -153,35 +174,26 @@ class ContinuousPiecewise(Piecewise, name="continuous"):
         own[:-1, self.n - 1 :] = False  # The next segment has the knot.
         return u[own.flatten()], segment[own.flatten()]
 
-    def _terms(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        return self._by_segment(segment, [self._hat_and_bubbles(place) for place in self._places(t)])
+    def _terms(self, u: Tensor, ramps: list[Tensor]) -> list[Tensor]:
+        if self.n == 1:
+            return []
+        hats = [*(rising - next_one for rising, next_one in pairwise(ramps)), ramps[-1]]
+        return [term for hat, ramp in zip(hats, ramps, strict=True) for term in (hat, *self._bubbles(ramp))]
 
-    def _slopes(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        return self._by_segment(segment, [self._hat_and_bubble_slopes(place) for place in self._places(t)])
+    def _bubbles(self, ramp: Tensor) -> list[Tensor]:
+        t = affine(ramp, 2, -1)
+        polynomials = chebyshev(t, self.n - 1)[1:]
+        return [value - (1 if m % 2 == 0 else t) for m, value in enumerate(polynomials, start=2)]
 
-    def _hat_and_bubbles(self, t: Tensor) -> list[Tensor]:
-        """Rising and falling half of a hat, then the bubbles; nothing for constants."""
-        polynomials = chebyshev(t, self.n - 1)
-        bubbles = [value - (1 if m % 2 == 0 else t) for m, value in enumerate(polynomials[1:], start=2)]
-        return [0.5 * t + 0.5, 0.5 - 0.5 * t, *bubbles] if polynomials else []
-
-    def _hat_and_bubble_slopes(self, t: Tensor) -> list[Tensor]:
-        slopes = [torch.ones_like(t) * slope for slope in chebyshev_slopes(t, self.n - 1)]
-        bubbles = [slope - (0 if m % 2 == 0 else 1) for m, slope in enumerate(slopes[1:], start=2)]
-        return [0.5 * slopes[0], -0.5 * slopes[0], *bubbles] if slopes else []
-
-    def _by_segment(self, segment: Tensor, pieces: list[list[Tensor]]) -> list[Tensor]:
-        """Give each segment its hat and bubbles, and 0 elsewhere."""
-        if self.n == 1 or self.segments == 1:
-            return [value for k, value in enumerate(pieces[0]) if k != 1]
-        values, masks = [], self._masks(segment)
-        for s, mask in enumerate(masks):
-            rising, _, *bubbles = pieces[self._place(s)]
-            hat = rising * mask
-            if s + 1 < self.segments:
-                hat = torch.addcmul(hat, masks[s + 1], pieces[self._place(s + 1)][1])
-            values += [hat, *(bubble * mask for bubble in bubbles)]
-        return values
+    def _local_gradients(self, masks: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+        stride = self.n - 1
+        hats = grads[::stride]
+        falling = [hats[0], *(hat - before for before, hat in pairwise(hats))]  # each hat falls on the next segment
+        local = [_selected(masks, falling) * 0.5, *(_selected(masks, grads[m::stride]) for m in range(1, stride))]
+        for m, grad in enumerate(local[1:], start=2):
+            if m % 2:
+                local[0] = local[0] - grad
+        return local
 
 
 @dataclass(frozen=True)
@@ -200,24 +212,23 @@ class DiscontinuousPiecewise(Piecewise, name="discontinuous"):
         """M = S n."""
         return self.segments * self.n
 
-    def _terms(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        pieces = [[torch.ones_like(place), *chebyshev(place, self.n - 1)] for place in self._places(t)]
-        return self._by_segment(segment, pieces, 1)
+    def _terms(self, u: Tensor, ramps: list[Tensor]) -> list[Tensor]:
+        masks = self._masks(self._segment(u))
+        terms = []
+        for s, (mask, ramp) in enumerate(zip(masks, ramps, strict=True)):
+            polynomials = chebyshev(affine(ramp, 2, -1), self.n - 1)
+            if s == 0:
+                terms += [(value - (-1) ** m) * mask for m, value in enumerate(polynomials, start=1)]
+            else:
+                terms += [mask, *(value * mask for value in polynomials)]
+        return terms
 
-    def _slopes(self, segment: Tensor, t: Tensor) -> list[Tensor]:
-        pieces = [
-            [torch.zeros_like(t), *(torch.ones_like(t) * slope for slope in chebyshev_slopes(place, self.n - 1))]
-            for place in self._places(t)
-        ]
-        return self._by_segment(segment, pieces, 0)
+    def _local_gradients(self, masks: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+        return [_selected(masks, grads[m - 1 :: self.n]) for m in range(1, self.n)]
 
-    def _by_segment(self, segment: Tensor, pieces: list[list[Tensor]], left: int) -> list[Tensor]:
-        """Give each segment its polynomials, and 0 elsewhere; the first one's less `left` times their left values."""
-        first = [value - left * (-1) ** m for m, value in enumerate(pieces[0])][1:]
-        if self.segments == 1:
-            return first
-        masks = self._masks(segment)
-        values = [value * masks[0] for value in first]
-        for s, mask in enumerate(masks[1:], start=1):
-            values += [value * mask for value in pieces[self._place(s)]]
-        return values
+
+def _selected(masks: list[Tensor], values: list[Tensor]) -> Tensor:
+    total = masks[0] * values[0]
+    for mask, value in zip(masks[1:], values[1:], strict=True):
+        total = total.addcmul_(mask, value)
+    return total

@@ -1,12 +1,11 @@
 """One polynomial over the whole interval."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .base import Basis, chebyshev, chebyshev_slopes, inverse_of_values, lobatto_nodes, require, require_length
+from .base import Basis, chebyshev, chebyshev_pullback, inverse_of_values, lobatto_nodes, require, require_length
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,10 @@ class Polynomial(Basis, name="polynomial"):
         """T_1 … T_{n-1} at 2x/length."""
         return chebyshev(self._local(x), self.n - 1)
 
-    def slopes(self, x: Tensor) -> Sequence[Tensor | float]:
-        """Evaluate 2m/length · U_{m-1}(2x/length)."""
-        scale = 2 / self.length
-        slopes = chebyshev_slopes(self._local(x), self.n - 1)
-        return slopes if scale == 1 else [slope * scale for slope in slopes]
+    def pullback(self, x: Tensor, terms: list[Tensor], grads: list[Tensor]) -> Tensor:
+        """Σ_m grads_m · 2m/length · U_{m-1}(2x/length)."""
+        total = chebyshev_pullback(terms[0], grads)
+        return total if self.length == 2 else total * (2 / self.length)
 
     def _local(self, x: Tensor) -> Tensor:
         return x if self.length == 2 else x * (2 / self.length)

@@ -60,17 +60,16 @@ class Bag(Dense):
     ) -> tuple[Tensor | None, ...]:
         """Look the live weights up again; only their rows of the weight's gradient are written."""
         with without_autocast(x):
-            table = _table(layer.rescaled(parameters.weight)).detach().requires_grad_(needed[1])
-            x_grads = []
+            table = _table(layer.rescaled(parameters.weight))
+            x_grads, table_grad = [], torch.zeros(0)
             for piece, piece_grad in zip(x.split(_rows(layer)), grad.split(_rows(layer)), strict=True):
                 index, values, slopes = _live(layer, piece)
                 if needed[1]:
-                    with torch.enable_grad():
-                        y = F.embedding_bag(index.flatten(1), table, mode="sum", per_sample_weights=values.flatten(1))
-                    y.backward(piece_grad)
+                    part = _table_gradient(len(table), index, values, piece_grad)
+                    table_grad = table_grad.add_(part) if len(table_grad) else part
                 if needed[0]:
-                    x_grads.append(_input_gradient(table.detach(), index, slopes, piece_grad))
-        weight_grad = None if table.grad is None else layer.rescaled(_untabled(table.grad, parameters.weight))
+                    x_grads.append(_input_gradient(table, index, slopes, piece_grad))
+        weight_grad = layer.rescaled(_untabled(table_grad, parameters.weight)) if needed[1] else None
         bias_grad = grad.sum(0) if needed[2] else None
         return torch.cat(x_grads) if needed[0] else None, weight_grad, bias_grad, None, None
 
@@ -88,6 +87,23 @@ def _table(weight: Tensor) -> Tensor:
 
 def _untabled(table: Tensor, weight: Tensor) -> Tensor:
     return table.unflatten(0, weight.shape[1:]).permute(2, 0, 1)
+
+
+def _table_gradient(rows: int, index: Tensor, values: Tensor, grad: Tensor) -> Tensor:
+    """Scatter the output's gradient to the live rows of a table, zeros elsewhere."""
+    bags, lookups = index.shape[0], index[0].numel()
+    # What embedding_bag's own backward calls; autograd would make us look everything up once more before.
+    return torch.ops.aten._embedding_bag_dense_backward(  # type: ignore[no-any-return]
+        grad.contiguous(),
+        index.flatten(),
+        torch.arange(bags).repeat_interleave(lookups),
+        torch.full((bags,), lookups),
+        torch.empty(0, dtype=torch.int64),
+        rows,
+        False,
+        0,  # mode="sum"
+        values.flatten(),
+    )
 
 
 def _input_gradient(table: Tensor, index: Tensor, slopes: Tensor, grad: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ class Expansion:
 
     def __init__(self, synapse: Synapse, groups: int, x: Tensor, mixture: Tensor | None):
         self._synapse, self._groups, self._x = synapse, groups, x
-        self._terms = synapse.terms(x)
+        self._at = synapse.locate(x)
+        self._terms = synapse.terms_at(self._at)
         self._mixture = None if mixture is None else mixture.to(torch.promote_types(x.dtype, torch.float32))
 
     def features(self, dtype: torch.dtype) -> Tensor:
@@ -35,13 +36,13 @@ class Expansion:
         wide = torch.promote_types(self._x.dtype, torch.float32)
         grads = [part.to(wide) for part in self._parts(grad)]
         base_grad = grads.pop() if self._synapse.base else None
-        mixture_grad = None
-        if self._mixture is not None:
-            mixture_grad = self._mixture_gradient(grads[0])
-            grads = [grads[0] * c for c in self._coefficients(self._mixture)[1:]]
+        mixture_grad = None if self._mixture is None else self._mixture_gradient(grads[0])
         if not x_needed:
             return None, mixture_grad
-        x_grad = self._synapse.pullback(self._x, grads[: len(self._terms)])
+        if self._mixture is None:
+            x_grad = self._synapse.pullback(self._at, grads[: len(self._terms)])
+        else:
+            x_grad = grads[0] * self._synapse.pullback(self._at, self._coefficients(self._mixture)[1:])
         if base_grad is not None:
             x_grad = x_grad + self._base_pullback(base_grad)
         return x_grad.to(self._x.dtype), mixture_grad

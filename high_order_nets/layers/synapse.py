@@ -1,6 +1,6 @@
 """What stands on each connection: a basis, and what is done to the input before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -124,24 +124,33 @@ class Synapse:
             x = F.dropout(x, self.dropout)
         return x + self.noise * torch.randn_like(x) if self.noise else x
 
-    def terms(self, x: Tensor) -> list[Tensor]:
-        """Evaluate φ_1 … φ_G behind the domain, each of x's shape, in float32 or better.
+    def locate(self, x: Tensor) -> "Located":
+        """Bring x to its place in the interval and evaluate the basis there, in float32 or better.
 
         Half-precision inputs are widened: recurrences and segments lose bits that the contraction then cannot miss.
         """
-        x = self._folded(x)
-        values = self.basis.terms(DOMAINS[self.domain].point(x, self.basis.length))
-        return self._continue_tangents(x, values) if self.domain == "linear" else values
-
-    def pullback(self, x: Tensor, grads: list[Tensor]) -> Tensor:
-        """Give Σ_g grad_g dφ_g/dx, in float32 or better."""
         folded = self._folded(x)
-        domain, length = DOMAINS[self.domain], self.basis.length
-        point = domain.point(folded, length)
-        total = self.basis.pullback(point, grads)
-        slope = domain.slope(folded, point, length)
+        point = DOMAINS[self.domain].point(folded, self.basis.length)
+        return Located(x, folded, point, self.basis.terms(point))
+
+    def terms(self, x: Tensor) -> list[Tensor]:
+        """Evaluate φ_1 … φ_G behind the domain, each of x's shape, in float32 or better."""
+        return self.terms_at(self.locate(x))
+
+    def terms_at(self, at: "Located") -> list[Tensor]:
+        """Give φ_1 … φ_G behind the domain."""
+        if self.domain != "linear":
+            return at.terms
+        return _continue_tangents(at.terms, self.basis.end_slopes, at.folded - at.point)
+
+    def pullback(self, at: "Located", grads: list[Tensor]) -> Tensor:
+        """Give Σ_g grad_g dφ_g/dx."""
+        if not grads:
+            return torch.zeros_like(at.point)
+        total = self.basis.pullback(at.point, at.terms, grads)
+        slope = DOMAINS[self.domain].slope(at.folded, at.point, self.basis.length)
         total = total if slope is None else total * slope
-        return total if self.periodicity is None else total * _mirror_slope(x, self.periodicity).to(total.dtype)
+        return total if self.periodicity is None else total * _mirror_slope(at.x, self.periodicity).to(total.dtype)
 
     def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give what of a piecewise basis is live at x: indices of weights, and there b_j and db_j/dx, (…, n) each."""
@@ -162,10 +171,6 @@ class Synapse:
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         return x if self.periodicity is None else mirror(x, self.periodicity)
 
-    def _continue_tangents(self, x: Tensor, values: list[Tensor]) -> list[Tensor]:
-        beyond = x - _clamped(x, self.basis.length)  # negative on the left, positive on the right, 0 inside
-        return [_tangent(*pair, beyond) for pair in zip(values, self.basis.end_slopes, strict=True)]
-
     def functions(self, x: Tensor) -> Tensor:
         """Evaluate b_1 … b_M behind the domain: (M, *x.shape)."""
         terms = self.terms(x)
@@ -173,16 +178,37 @@ class Synapse:
         return torch.einsum("gm,g...->m...", self.basis.transform().to(x), reduced)
 
 
-def _tangent(value: Tensor, slopes: tuple[float, float], beyond: Tensor) -> Tensor:
-    """Add slope · beyond on each side; a slope of 0 adds nothing, not even 0 · inf."""
-    left, right = slopes
-    if left == right:
-        return value.add(beyond, alpha=left) if left else value
-    if left == -right:
-        return value.add(beyond.abs(), alpha=right)
-    for slope, side in ((left, beyond.clamp(max=0)), (right, beyond.clamp(min=0))):
-        value = value.add(side, alpha=slope) if slope else value
-    return value
+class Located(NamedTuple):
+    """An input x, the same folded by `periodicity`, the point that `domain` makes of it, the basis's terms there."""
+
+    x: Tensor
+    folded: Tensor
+    point: Tensor
+    terms: list[Tensor]
+
+
+def _continue_tangents(terms: list[Tensor], slopes: Sequence[tuple[float, float]], beyond: Tensor) -> list[Tensor]:
+    """Add slope · beyond on each side: beyond is negative on the left of the interval, positive on its right, else 0.
+
+    A slope of 0 adds nothing, not even 0 · inf.
+    """
+    parts: dict[str, Tensor] = {}  # made when the first term needs them
+
+    def part(name: str, make: Callable[[], Tensor]) -> Tensor:
+        if name not in parts:
+            parts[name] = make()
+        return parts[name]
+
+    def continued(value: Tensor, left: float, right: float) -> Tensor:
+        if left == right:
+            return value.add(beyond, alpha=left) if left else value
+        if left == -right:
+            return value.add(part("size", beyond.abs), alpha=right)
+        if left:
+            value = value.add(part("left", lambda: beyond.clamp(max=0)), alpha=left)
+        return value.add(part("right", lambda: beyond.clamp(min=0)), alpha=right) if right else value
+
+    return [continued(value, *pair) for value, pair in zip(terms, slopes, strict=True)]
 
 
 def _require_name(option: str, value: Any, names: Any) -> None:
