@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -230,6 +231,23 @@ def test_a_pruned_process_is_stopped(tmp_path: Path) -> None:
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["status"] == "pruned"
     assert metrics["epochs"] >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells processes of their parent's death")
+def test_a_killed_search_takes_its_trials_along(tmp_path: Path) -> None:
+    starts = "import time; from pathlib import Path; from high_order_nets.training.trial import TrialProcess; "
+    starts += f"TrialProcess(['train', 'max_epochs=1000'], Path({str(tmp_path)!r}), 1); time.sleep(600)"
+    searching = subprocess.Popen([sys.executable, "-c", starts])
+    history = tmp_path / "history.csv"
+    while not history.exists():
+        assert searching.poll() is None
+        time.sleep(0.1)
+    searching.kill()
+    searching.wait()
+    while json.loads((tmp_path / "metrics.json").read_text())["status"] == "running":
+        time.sleep(0.1)
+    assert json.loads((tmp_path / "metrics.json").read_text())["status"] == "interrupted"
 
 
 def test_a_process_that_dies_has_failed(tmp_path: Path) -> None:
