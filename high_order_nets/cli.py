@@ -198,6 +198,10 @@ def _train(argv: list[str], presets: Mapping[str, str] | None = None, command: s
     plan = config.plan(arguments)
     if plan.sweep_dir and not arguments.show:
         return _sweep(typed, arguments, plan, plan.sweep_dir)
+    if plan.run_dir and not arguments.show:
+        from .training.claims import finished  # noqa: PLC0415
+
+        finished(plan.jobs[0], plan.run_dir)  # refuses another run's folder before Hydra writes anything there
     job = Job(typed)
     _run_hydra(job, arguments, plan)
     if job.error:

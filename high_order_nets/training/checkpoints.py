@@ -15,8 +15,7 @@ from ..errors import UserError
 from ..files import whole_file
 from ..models.stages import Staged
 from .build import Config, Experiment
-
-LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
+from .runs import LAST, PREVIOUS
 
 
 class WholeFiles(CheckpointIO):

@@ -32,6 +32,9 @@ LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
 
+DEBUG_IMAGES = 16
+"""Images a batch under trainer=debug, whatever else is set."""
+
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
 OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
@@ -39,10 +42,11 @@ OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cach
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold what a command line asks for, checked: each job's config and, of a multirun, the folder."""
+    """Hold what a command line asks for, checked: each job's config and the folder of the run or of the multirun."""
 
     jobs: list[dict[str, Any]]
     overrides: list[str]
+    run_dir: Path | None = None
     sweep_dir: Path | None = None
     complete: bool = True  # False: a sweeper picks among the jobs
 
@@ -94,6 +98,8 @@ def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
     bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(bare, resolve=True, throw_on_missing=True)
+    if plain["trainer"].get("debug"):
+        plain |= {"max_epochs": 1, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
     return plain | {"choices": {group: choices.get(group) for group in GROUPS}}
 
 
@@ -139,13 +145,13 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
     if not arguments.multirun:
         if config.hydra.mode not in (None, RunMode.RUN):
             raise UserError(f"hydra.mode={config.hydra.mode.name}: use the flag -m instead")
-        return Plan([checked], list(arguments.overrides))
+        return Plan([checked], list(arguments.overrides), Path(config.hydra.run.dir).expanduser().absolute())
     complete = not arguments.search and config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
     jobs = [checker.check(job) for job in (_product(values, config.hydra.sweeper) if complete else _axes(values))]
     # Pinned, so that whoever started the jobs knows where their results are.
     folder = Path(config.hydra.sweep.dir).expanduser().absolute()
     kept = [line for line in arguments.overrides if not line.startswith("hydra.sweep.dir=")]
-    return Plan(jobs, [*kept, f"hydra.sweep.dir={quote(str(folder))}"], folder, complete)
+    return Plan(jobs, [*kept, f"hydra.sweep.dir={quote(str(folder))}"], None, folder, complete)
 
 
 def _values(override: Override) -> list[str]:

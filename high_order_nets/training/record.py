@@ -16,8 +16,8 @@ import torch
 
 from ..errors import Diverged, Interrupted, UserError
 from .build import Config, Experiment
-from .job import METRICS
 from .reports import write_json
+from .runs import METRICS
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -14,19 +14,18 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from ..errors import UserError
 from .build import Config, Experiment, build
 from .catalogue import data_root
-from .checkpoints import BEST, load_state, read_checkpoint, save_weights
+from .checkpoints import load_state, read_checkpoint, save_weights
+from .claims import claimed, finished
 from .memory import keep_freed_memory
 from .record import device_of, figures_of, recorded, sizes_of
 from .refining import last_refined, refined_epoch, refined_experiment, refined_to
 from .reports import flat, show_summary, write_yaml
-from .resume import CONFIG, Start, claimed, find_start, finished
+from .resume import Start, find_start
+from .runs import BEST, CONFIG
 from .signals import handled, stop_at_once
 from .trainer import fit, make_tester, make_trainer
 
 log = logging.getLogger(__name__)
-
-DEBUG_IMAGES = 16
-"""Images a batch under trainer=debug."""
 
 
 def train(config: Config, folder: Path) -> float:
@@ -36,7 +35,6 @@ def train(config: Config, folder: Path) -> float:
     cannot be done, Diverged for a number that is not finite and Interrupted for a signal; metrics.json says so. A run
     that has finished is only shown.
     """
-    config = _debug(config) if config["trainer"].get("debug") else config
     with claimed(folder), handled(stop_at_once):
         record = finished(config, folder)
         if record is not None:
@@ -101,11 +99,6 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     trainer.logger.finalize("success")
     save_weights(folder / "model.safetensors", experiment, config, figures)
     return figures
-
-
-def _debug(config: Config) -> Config:
-    """Make it one batch of at most 16 images of each split, and one epoch."""
-    return config | {"max_epochs": 1, "batch_size": min(config["batch_size"], DEBUG_IMAGES)}
 
 
 def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[str, int]:

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 
 from ..errors import Diverged, Interrupted, UserError
 from .build import Config
-from .checkpoints import BEST, LAST
+from .runs import BEST, LAST
 from .signals import StopBetweenSteps
 
 Progress = dict[str, Any]

@@ -15,7 +15,7 @@ from high_order_nets import cli
 from high_order_nets.errors import Interrupted, UserError
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
-from high_order_nets.training.resume import claimed, finished
+from high_order_nets.training.claims import claimed, finished
 
 from .crashes import assert_equal, crash_at, results
 
@@ -59,6 +59,22 @@ def test_another_run_is_never_written_over(override: str, message: str, settings
     with pytest.raises(UserError, match=message):
         run.train(settings(*FAST, override), done)
     assert contents(done) == before
+
+
+@pytest.mark.parametrize("override", ["n=5", "resume=never"])
+def test_a_refused_command_leaves_no_trace(override: str, done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in done.rglob("*") if path.is_file()}
+    assert cli.main(["train", "trainer=cpu", *FAST, override, f"run_dir={done}"]) == 2
+    assert f"run_dir={done}" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in done.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.json"])
+def test_a_folder_of_something_else_is_refused(name: str, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("n: 3\n")
+    (tmp_path / name).write_text("[nothing of ours")
+    with pytest.raises(UserError, match=f"{name}: written by no run"):
+        finished(settings(*FAST), tmp_path)
 
 
 def test_a_run_killed_before_its_first_checkpoint_is_of_its_config_too(settings: Settings, tmp_path: Path) -> None:
