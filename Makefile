@@ -4,6 +4,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 PIP := $(if $(UV),VIRTUAL_ENV=.venv uv pip install -q,$(BIN)/python -m pip install -q --disable-pip-version-check)
 ARGS ?=
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help train test test-all lint format bench tensorboard clean
@@ -16,10 +17,10 @@ train: .venv/.installed ## train and test a high-order network (digits by defaul
 	$(BIN)/high-order-nets train $(ARGS)
 
 test: .venv/.installed-dev ## the everyday tests, no network needed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-all: .venv/.installed-dev ## all tests: every torchvision classifier, the wheel in an empty environment
-	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "slow or not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 lint: .venv/.installed-dev ## ruff, formatting, pyright and the direction of the imports
 	$(BIN)/ruff check .
