@@ -42,6 +42,10 @@ class Rebuilds(Protocol):
         ...
 
 
+def _leave(error: Diverged) -> None:
+    """Leave an error as it is; no lambda, because spawned processes get it pickled."""
+
+
 class Classification(pl.LightningModule):
     """Train a classifier and log loss, top-1 and top-5 accuracy of each split.
 
@@ -67,6 +71,8 @@ class Classification(pl.LightningModule):
         self._loss, self._smoothing = LOSSES[loss], label_smoothing
         self._clamp, self._create_graph = clamp_weights, create_graph
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.explain: Callable[[Diverged], None] = _leave
+        """Called with what is about to be raised, where it arises: also in a process of its own."""
         self.figures = nn.ModuleDict({f"{split}_": _figures(split, classes) for split in ("train", "val", "test")})
 
     def setup(self, stage: str) -> None:
@@ -95,10 +101,12 @@ class Classification(pl.LightningModule):
         logits = self(images)
         loss = self._loss(logits, labels, smoothing)
         if not torch.isfinite(loss):
-            raise Diverged(
+            error = Diverged(
                 f"the {split} loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}); "
                 "a smaller learning_rate, a gradient_clip_val or domain=tanh may help"
             )
+            self.explain(error)
+            raise error
         figures = self.figures[f"{split}_"]
         figures.update(preds=logits.detach(), target=labels, value=loss.detach(), weight=len(labels))  # type: ignore[operator]
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))  # type: ignore[arg-type]

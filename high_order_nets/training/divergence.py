@@ -20,6 +20,7 @@ Details = dict[str, Any]
 class ExplainDivergence(pl.Callback):
     """Complete a Diverged with what a second pass over the same batch finds, and with the last good checkpoint.
 
+    The task calls it: Lightning tells callbacks of an exception in the process that started the others alone.
     `details` then has step, epoch, module and module_type (null where all outputs are finite), input_range (of the
     finite inputs, or null), finite_inputs, finite_weights, and last_good_checkpoint.
     """
@@ -27,6 +28,10 @@ class ExplainDivergence(pl.Callback):
     def __init__(self, seed: int, saver: Saver):
         self._seed, self._saver = seed, saver
         self._batch: tuple[Any, int] | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Offer the task an explanation."""
+        pl_module.explain = partial(self._explain, trainer, pl_module)  # type: ignore[assignment]
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -47,10 +52,7 @@ class ExplainDivergence(pl.Callback):
 
     on_test_batch_start = on_validation_batch_start
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Add what is found to the exception."""
-        if not isinstance(exception, Diverged):
-            return
+    def _explain(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: Diverged) -> None:
         details = {"step": trainer.global_step, "epoch": trainer.current_epoch} | self._found(trainer, pl_module)
         details["last_good_checkpoint"] = str(self._saver.last) if self._saver.last else None
         exception.details |= details

@@ -113,7 +113,9 @@ class Saver(pl.Callback):
     def _write(self, trainer: pl.Trainer, name: str) -> None:
         unsound = [key for key, p in trainer.lightning_module.named_parameters() if not p.isfinite().all()]
         if unsound:
-            raise Diverged(f"the weights of {unsound[0]} are not finite after step {trainer.global_step}")
+            error = Diverged(f"the weights of {unsound[0]} are not finite after step {trainer.global_step}")
+            trainer.lightning_module.explain(error)  # type: ignore[operator]
+            raise error
         trainer.save_checkpoint(self._folder / name)
 
     def _stop(self, trainer: pl.Trainer) -> None:
