@@ -1,7 +1,7 @@
 """Measure the layers against plain ones and against high-order-layers-torch: results/speed.md, .csv and .json.
 
 python benchmarks/layers.py                        all rows, at least 7 rounds, one thread
-python benchmarks/layers.py --quick                the same rows with 3 rounds, in about a minute
+python benchmarks/layers.py --quick                the same rows with 3 rounds, one of the peer, in a minute
 python benchmarks/layers.py --rows 'polynomial*'   these rows only, printed and not written but with --out
 python benchmarks/layers.py --compare results/speed.json    what has changed since, beyond the spread
 python benchmarks/layers.py --device cuda          layers by size, precision and compiler, and a ResNet-18 step
@@ -33,10 +33,10 @@ from speed.report import as_csv, changes, memory_table, rates_table, speed_line,
 from high_order_nets.training.memory import keep_freed_memory
 
 EFFORTS = {
-    ("cpu", False): Effort(rounds=9, slow_rounds=3, warmups=1),
-    ("cpu", True): Effort(rounds=3, slow_rounds=1, warmups=0),
-    ("cuda", False): Effort(rounds=50, slow_rounds=50, warmups=20),
-    ("cuda", True): Effort(rounds=10, slow_rounds=10, warmups=5),
+    ("cpu", False): Effort(rounds=9, peer=9, slow_peer=3, warmups=1),
+    ("cpu", True): Effort(rounds=3, peer=1, slow_peer=1, warmups=0),
+    ("cuda", False): Effort(rounds=50, peer=50, slow_peer=50, warmups=20),
+    ("cuda", True): Effort(rounds=10, peer=10, slow_peer=10, warmups=5),
 }
 MARK = "<!-- below: made by `python benchmarks/layers.py` -->"
 

@@ -31,7 +31,7 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         case(flat, "continuous", 3, 4),
     ]
     monkeypatch.setattr(layers, "ON_CPU", rows)
-    monkeypatch.setattr(layers, "EFFORTS", {("cpu", quick): measure.Effort(2, 1, 1) for quick in (True, False)})
+    monkeypatch.setattr(layers, "EFFORTS", {("cpu", quick): measure.Effort(2, 2, 1, 1) for quick in (True, False)})
     monkeypatch.setattr(measure, "LEAST_SECONDS", 0.0)
     return layers
 
@@ -74,10 +74,12 @@ def test_wrong_options_are_refused(layers: ModuleType, capsys: pytest.CaptureFix
 
 @pytest.mark.usefixtures("layers")
 def test_bytes_are_counted_exactly() -> None:
-    from speed.memory import peak_bytes, saved_bytes  # noqa: PLC0415
+    from speed.memory import SavedBytes, peak_bytes  # noqa: PLC0415
 
     x = torch.ones(1000, requires_grad=True)
-    assert saved_bytes(lambda: (x * x).exp() + x, [x]) == 4000  # exp keeps its result, x * x only x
+    with SavedBytes([x]) as saved:
+        _ = (x * x).exp() + x
+    assert saved.count == 4000  # exp keeps its result, x * x only x
 
     def step() -> None:
         y = torch.ones(3000)
@@ -96,7 +98,7 @@ def test_gpu_rows_can_run() -> None:
     assert len({(case.name, str(setting)) for case, setting in rows}) == len(rows)
     layer = replace(rows[0][0], shape=(1, 64, 4, 4))
     for case in (layer, resnet18(2, size=8, width=1 / 16)):
-        row = measure(case, Setting(CPU, "bf16"), Effort(1, 1, 0))
+        row = measure(case, Setting(CPU, "bf16"), Effort(1, 1, 1, 0))
         assert not row["troubles"]
         assert row["ratios"]["step_plain"]["median"] > 0
 
@@ -134,7 +136,7 @@ def test_a_candidate_that_cannot_run_is_said() -> None:
 
     image = Contraction(3, 4, 5, 2)
     one = replace(case(image, "polynomial", 3), peer=Broken)
-    row = measure(one, Setting(CPU), Effort(1, 1, 0))
+    row = measure(one, Setting(CPU), Effort(1, 1, 1, 0))
     if find_spec("high_order_layers_torch"):
         assert row["troubles"] == {"peer": "tensors on two devices"}
         assert "does not run" in speed_table([row])

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from .cases import Case, Factory
-from .memory import peak_bytes, saved_bytes
+from .memory import SavedBytes, peak_bytes
 
 Run = Callable[[], None]
 LEAST_SECONDS = 0.02
@@ -38,10 +39,11 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Effort:
-    """How often to measure: rounds, fewer for a peer that needs seconds; what comes first is thrown away."""
+    """How often to measure: rounds, those of the peer and of a peer that needs seconds; warm-ups are thrown away."""
 
     rounds: int
-    slow_rounds: int
+    peer: int
+    slow_peer: int
     warmups: int
 
 
@@ -131,8 +133,7 @@ class Candidate:
         self.refresh()
         self.x.requires_grad_()
         self._optimizer = torch.optim.AdamW(self._parameters, lr=1e-3) if case.trains else None
-        with torch.no_grad():
-            self._grad = torch.rand_like(self._output())
+        self._grad: Tensor | None = None
 
     def refresh(self) -> None:
         """Draw new inputs in [-1, 1]."""
@@ -153,9 +154,13 @@ class Candidate:
         with torch.no_grad():
             self._output()
 
-    def step(self) -> None:
-        """Compute the output and the gradients of the input and all parameters; a network also takes its step."""
-        self._output().backward(self._grad)
+    def step(self, watch: AbstractContextManager[Any] | None = None) -> None:
+        """Compute the output, watched, and the gradients of the input and all parameters; a network takes its step."""
+        with watch or nullcontext():
+            y = self._output()
+        if self._grad is None:
+            self._grad = torch.rand_like(y)
+        y.backward(self._grad)
         if self._optimizer is not None:
             self._optimizer.step()
         for leaf in (self.x, *self._parameters):
@@ -164,28 +169,22 @@ class Candidate:
     def figures(self) -> dict[str, Any]:
         """Bytes kept for the backward pass and held at most, beside x and the parameters, and the contractions' flops.
 
-        The peer's flops would take one more of its slow steps and say nothing.
+        The peer's flops would say nothing.
         """
-        return {
-            "saved_bytes": saved_bytes(self._output, [self.x, *self._parameters]),
-            "peak_bytes": peak_bytes(self.step, self._setting.device),
-            "flops": self._flops() if self._name != "peer" else 0,
-        }
-
-    def _flops(self) -> int:
-        with FlopCounterMode(display=False) as counter:
-            self.step()
-        return counter.get_total_flops()
+        saved = SavedBytes([self.x, *self._parameters])
+        counter = FlopCounterMode(display=False) if self._name != "peer" else None
+        with counter or nullcontext():
+            peak = peak_bytes(partial(self.step, saved), self._setting.device)
+        return {"saved_bytes": saved.count, "peak_bytes": peak, "flops": counter.get_total_flops() if counter else 0}
 
 
 def measure(case: Case, setting: Setting, effort: Effort) -> dict[str, Any]:
     """Measure one row: for each candidate times, memory and operations, and the ratios round by round."""
     setting.enter()
-    candidates, troubles = _built(case, setting)
-    figures = {name: one.figures() for name, one in candidates.items()}  # before the times: these runs warm up
+    candidates, figures, troubles = _built(case, setting)
     rounds = dict.fromkeys(candidates, effort.rounds)
-    if case.slow_peer and "peer" in rounds:
-        rounds["peer"] = effort.slow_rounds
+    if "peer" in rounds:
+        rounds["peer"] = effort.slow_peer if case.slow_peer else effort.peer
     times = {what: _in_turn(candidates, what, rounds, setting.clock, effort.warmups) for what in ("forward", "step")}
     for name, figure in figures.items():
         figure |= {f"{what}_seconds": Spread.of(times[what][name])._asdict() for what in times}
@@ -201,17 +200,17 @@ def measure(case: Case, setting: Setting, effort: Effort) -> dict[str, Any]:
     }
 
 
-def _built(case: Case, setting: Setting) -> tuple[dict[str, Candidate], dict[str, str]]:
-    """Build the candidates that can run there, and say why others cannot."""
-    candidates, troubles = {}, {}
+def _built(case: Case, setting: Setting) -> tuple[dict[str, Candidate], dict[str, dict[str, Any]], dict[str, str]]:
+    """Build the candidates that can run there, with their figures, and say why others cannot; this warms up, too."""
+    candidates, figures, troubles = {}, {}, {}
     for name, build in case.builders().items():
         try:
             candidates[name] = Candidate(name, build, case, setting)
-            candidates[name].step()
+            figures[name] = candidates[name].figures()
         except RuntimeError as error:  # out of memory, or a peer that makes tensors on the CPU
             candidates.pop(name, None)
             troubles[name] = str(error).splitlines()[0]
-    return candidates, troubles
+    return candidates, figures, troubles
 
 
 def _in_turn(

@@ -7,19 +7,30 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 
-def saved_bytes(output: Callable[[], Tensor], known: list[Tensor]) -> int:
-    """Count the bytes that autograd keeps after `output`, every storage once and those of `known` not at all."""
-    kept: dict[int, Tensor] = {}  # Held until the end: a freed storage's address may be another's next.
+class SavedBytes:
+    """Count the bytes that autograd keeps of what is computed within, every storage once, those of `known` not at all.
 
-    def pack(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor
+    `count` has them afterwards.
+    """
+
+    def __init__(self, known: list[Tensor]):
+        self._known, self.count = known, 0
+        self._kept: dict[int, Tensor] = {}  # Held until the end: a freed storage's address may be another's next.
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, lambda tensor: tensor)
+
+    def __enter__(self) -> "SavedBytes":
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._hooks.__exit__(*exception)
+        ours = {tensor.untyped_storage().data_ptr() for tensor in self._known}
+        self.count = sum(t.untyped_storage().nbytes() for address, t in self._kept.items() if address not in ours)
+        self._kept.clear()
+
+    def _keep(self, tensor: Tensor) -> Tensor:
+        self._kept[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        y = output()
-    ours = {tensor.untyped_storage().data_ptr() for tensor in known}
-    del y
-    return sum(tensor.untyped_storage().nbytes() for address, tensor in kept.items() if address not in ours)
 
 
 def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
