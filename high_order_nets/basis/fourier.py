@@ -53,7 +53,7 @@ class Fourier(Basis, name="fourier"):
             wave, factor = (waves[j - 1], -order) if j % 2 else (waves[j + 1], order)
             total = grad * wave if total is None else torch.addcmul(total, grad, wave, value=factor)
         assert total is not None
-        return total * (2 * math.pi / self.length)
+        return total.mul_(2 * math.pi / self.length)
 
     def make_transform(self) -> Tensor:
         """T = diag(1/2, 1, …, 1), float64 (n, n)."""

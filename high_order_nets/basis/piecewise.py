@@ -73,7 +73,7 @@ class Piecewise(Basis):
         segment = self._segment(u)
         t = affine(u - segment, 2, -1)
         local = self._local_gradients(self._masks(segment), grads)
-        return chebyshev_pullback(t, local) * (2 * self.segments / self.length)
+        return chebyshev_pullback(t, local).mul_(2 * self.segments / self.length)
 
     def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the n weights that are live at x: their indices, int64 (…, n), and there b_j and db_j/dx, (…, n)."""
@@ -181,15 +181,18 @@ class ContinuousPiecewise(Piecewise, name="continuous"):
         return [term for hat, ramp in zip(hats, ramps, strict=True) for term in (hat, *self._bubbles(ramp))]
 
     def _bubbles(self, ramp: Tensor) -> list[Tensor]:
+        if self.n == 2:
+            return []
         t = affine(ramp, 2, -1)
-        polynomials = chebyshev(t, self.n - 1)[1:]
-        return [value - (1 if m % 2 == 0 else t) for m, value in enumerate(polynomials, start=2)]
+        first = torch.addcmul(t.new_tensor(-2.0), t, t, value=2)
+        higher = chebyshev(t, self.n - 1)[2:] if self.n > 3 else []
+        return [first, *(value - (1 if m % 2 == 0 else t) for m, value in enumerate(higher, start=3))]
 
     def _local_gradients(self, masks: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
         stride = self.n - 1
         hats = grads[::stride]
         falling = [hats[0], *(hat - before for before, hat in pairwise(hats))]  # each hat falls on the next segment
-        local = [_selected(masks, falling) * 0.5, *(_selected(masks, grads[m::stride]) for m in range(1, stride))]
+        local = [_selected(masks, falling).mul_(0.5), *(_selected(masks, grads[m::stride]) for m in range(1, stride))]
         for m, grad in enumerate(local[1:], start=2):
             if m % 2:
                 local[0] = local[0] - grad
@@ -228,6 +231,7 @@ class DiscontinuousPiecewise(Piecewise, name="discontinuous"):
 
 
 def _selected(masks: list[Tensor], values: list[Tensor]) -> Tensor:
+    """Take each segment's value: a new tensor."""
     total = masks[0] * values[0]
     for mask, value in zip(masks[1:], values[1:], strict=True):
         total = total.addcmul_(mask, value)

@@ -58,7 +58,9 @@ class Expansion:
         return list(mixture.view(*mixture.shape, *[1] * (self._x.dim() - 2)))
 
     def _mixture_gradient(self, grad: Tensor) -> Tensor:
-        return torch.stack([_channel_sums(product) for product in (grad, *(grad * term for term in self._terms))])
+        product = torch.empty_like(grad)  # the same memory for all
+        sums = [_channel_sums(torch.mul(grad, term, out=product)) for term in self._terms]
+        return torch.stack([_channel_sums(grad), *sums])
 
     def _parts(self, grad: Tensor) -> list[Tensor]:
         """Split the features' gradient into those of the terms, each of x's shape."""
