@@ -65,6 +65,9 @@ CHOICES = {
     "poly3-max_abs": ("norm max_abs", f"{SHORT} {POLY} norm=max_abs"),
     "poly3-lion": ("Lion", f"{SHORT} {POLY} {LION}"),
     "poly3-adam": ("Adam", f"{SHORT} {POLY} optimizer=adam learning_rate=2e-3 weight_decay=0"),
+    "poly3-base": ("base silu", f"{SHORT} {POLY} base=silu"),
+    "poly3-dropout": ("dropout 0.05 on every layer's input", f"{SHORT} {POLY} input_dropout=0.05"),
+    "poly3-noise": ("noise 0.1 on every layer's input", f"{SHORT} {POLY} input_noise=0.1"),
     "poly3-seed": ("the seed's choice: max_abs, constant_random, Lion", f"{SHORT} {POLY} {SEED}"),
 }
 SHARED = f"{POLY} sharing=channel parameters=nodal"
@@ -83,11 +86,14 @@ SHARING = {
         "shared, continuous n=2, 4 segments",
         f"{SHORT} layer_type=continuous2d n=2 segments=4 sharing=channel parameters=nodal {BEND}",
     ),
+    "shared-dropout": ("shared, dropout 0.05", f"{SHORT} {SHARED} {BEND} input_dropout=0.05"),
+    "shared-noise": ("shared, noise 0.1", f"{SHORT} {SHARED} {BEND} input_noise=0.1"),
 }
 LONG_ROWS = {
     "long-relu-wide": ("standard, ReLU, width × 1.4", f"{LONG} {WIDE}"),
     "long-crelu": ("standard, CReLU", f"{LONG} layer_type=crelu"),
     "long-poly3": ("**polynomial n=3**", f"{LONG} {POLY}"),
+    "long-poly3-linear": ("polynomial n=3, domain linear", f"{LONG} {POLY} domain=linear"),
     "long-shared": ("**shared, polynomial n=3, width × 1.4**", f"{LONG} {SHARED} {BEND} width=0.35"),
 }
 TABLES = {
@@ -98,7 +104,7 @@ TABLES = {
     "Long form": LONG_ROWS,
 }
 ROWS = {name: row for table in TABLES.values() for name, row in table.items()}
-SEEDS = dict.fromkeys(("relu", "relu-wide", "crelu", "poly3", "poly3-match"), 3) | dict.fromkeys(LONG_ROWS, 2)
+SEEDS = dict.fromkeys(("relu", "relu-wide", "crelu", "poly3", "poly3-match"), 3) | dict.fromkeys(LONG_ROWS, 2) | {"long-poly3-linear": 1}
 """How many seeds a row gets; one where nothing is said."""
 
 
