@@ -154,14 +154,14 @@ def lobatto_nodes(n: int) -> Tensor:
 
 def affine(x: Tensor, slope: float, constant: float) -> Tensor:
     """Slope · x + constant, in one pass over memory."""
-    return torch.add(x.new_tensor(constant), x, alpha=slope)
+    return torch.add(x.new_full((), constant), x, alpha=slope)
 
 
 def chebyshev(t: Tensor, degree: int) -> list[Tensor]:
     """T_1(t) … T_degree(t) by T_{m+1} = 2 t T_m - T_{m-1}."""
     values = [t]
     if degree > 1:
-        values.append(torch.addcmul(t.new_tensor(-1.0), t, t, value=2))
+        values.append(torch.addcmul(t.new_full((), -1.0), t, t, value=2))
     while len(values) < degree:
         values.append(torch.addcmul(-values[-2], t, values[-1], value=2))
     return values[:degree]
@@ -172,7 +172,7 @@ def chebyshev_pullback(t: Tensor, grads: list[Tensor]) -> Tensor:
     total = grads[0]
     if len(grads) > 1:
         total = torch.addcmul(total, t, grads[1], value=4)
-    before, second = t.new_tensor(1.0), 2 * t if len(grads) > 2 else t  # U_0 and U_1
+    before, second = t.new_full((), 1.0), 2 * t if len(grads) > 2 else t  # U_0 and U_1
     for m, grad in enumerate(grads[2:], start=3):
         before, second = second, torch.addcmul(-before, t, second, value=2)
         total = torch.addcmul(total, second, grad, value=m)

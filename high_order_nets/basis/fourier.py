@@ -36,7 +36,7 @@ class Fourier(Basis, name="fourier"):
         sine, cosine = torch.sin(theta), torch.cos(theta)
         values = [sine, cosine]
         if self.n > 3:
-            values += [sine * cosine * 2, torch.addcmul(x.new_tensor(1.0), sine, sine, value=-2)]
+            values += [sine * cosine * 2, torch.addcmul(x.new_full((), 1.0), sine, sine, value=-2)]
         while len(values) < self.n - 1:
             last_sine, last_cosine = values[-2:]
             values.append(torch.addcmul(last_sine * cosine, last_cosine, sine))

@@ -184,7 +184,7 @@ class ContinuousPiecewise(Piecewise, name="continuous"):
         if self.n == 2:
             return []
         t = affine(ramp, 2, -1)
-        first = torch.addcmul(t.new_tensor(-2.0), t, t, value=2)
+        first = torch.addcmul(t.new_full((), -2.0), t, t, value=2)
         higher = chebyshev(t, self.n - 1)[2:] if self.n > 3 else []
         return [first, *(value - (1 if m % 2 == 0 else t) for m, value in enumerate(higher, start=3))]
 
