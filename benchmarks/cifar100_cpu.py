@@ -67,7 +67,6 @@ CHOICES = {
     "poly3-adam": ("Adam", f"{SHORT} {POLY} optimizer=adam learning_rate=2e-3 weight_decay=0"),
     "poly3-base": ("base silu", f"{SHORT} {POLY} base=silu"),
     "poly3-dropout": ("dropout 0.05 on every layer's input", f"{SHORT} {POLY} input_dropout=0.05"),
-    "poly3-noise": ("noise 0.1 on every layer's input", f"{SHORT} {POLY} input_noise=0.1"),
     "poly3-seed": ("the seed's choice: max_abs, constant_random, Lion", f"{SHORT} {POLY} {SEED}"),
 }
 SHARED = f"{POLY} sharing=channel parameters=nodal"
@@ -86,8 +85,6 @@ SHARING = {
         "shared, continuous n=2, 4 segments",
         f"{SHORT} layer_type=continuous2d n=2 segments=4 sharing=channel parameters=nodal {BEND}",
     ),
-    "shared-dropout": ("shared, dropout 0.05", f"{SHORT} {SHARED} {BEND} input_dropout=0.05"),
-    "shared-noise": ("shared, noise 0.1", f"{SHORT} {SHARED} {BEND} input_noise=0.1"),
 }
 LONG_ROWS = {
     "long-relu-wide": ("standard, ReLU, width × 1.4", f"{LONG} {WIDE}"),
