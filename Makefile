@@ -19,7 +19,7 @@ train: .venv/.installed ## train and test a high-order network (digits by defaul
 test: .venv/.installed-dev ## the everyday tests, no network needed
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
-test-all: .venv/.installed-dev ## all tests: every torchvision classifier, the wheel in an empty environment
+test-all: .venv/.installed-all ## all tests: every torchvision classifier, the wheel in an empty environment
 	$(BIN)/python -m pytest -m "slow or not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 lint: .venv/.installed-dev ## ruff, formatting, pyright and the direction of the imports
@@ -49,6 +49,10 @@ clean: ## remove the environment, not the runs
 
 .venv/.installed-dev: .venv/.installed
 	$(PIP) -c constraints.txt -e ".[dev,peer]"
+	@touch $@
+
+.venv/.installed-all: .venv/.installed-dev
+	$(PIP) -c constraints.txt -e ".[all]"
 	@touch $@
 
 .venv/.installed-bench: .venv/.installed

@@ -101,7 +101,11 @@ TABLES = {
     "Long form": LONG_ROWS,
 }
 ROWS = {name: row for table in TABLES.values() for name, row in table.items()}
-SEEDS = dict.fromkeys(("relu", "relu-wide", "crelu", "poly3", "poly3-match"), 3) | dict.fromkeys(LONG_ROWS, 2) | {"long-poly3-linear": 1}
+SEEDS = (
+    dict.fromkeys(("relu", "relu-wide", "crelu", "poly3", "poly3-match"), 3)
+    | dict.fromkeys(LONG_ROWS, 2)
+    | {"long-poly3-linear": 1}
+)
 """How many seeds a row gets; one where nothing is said."""
 
 

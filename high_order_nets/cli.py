@@ -116,9 +116,19 @@ def _test(argv: list[str]) -> int:
     values = literals(argv, ("ckpt",))
     checkpoint = _checkpoint("test", values)
     if checkpoint.is_dir():
-        raise UserError(f"ckpt={checkpoint}: expected a checkpoint, such as checkpoints/last.ckpt in it")
+        checkpoint = _tested(checkpoint)
+    if checkpoint.suffix == ".safetensors":
+        raise UserError(f"ckpt={checkpoint}: holds no settings of the test; name the run's folder or a checkpoint")
     _runner().test(checkpoint)
     return 0
+
+
+def _tested(folder: Path) -> Path:
+    """Find the checkpoint that a run has tested: the best by validation if there is one, else the last."""
+    for name in ("best.ckpt", "last.ckpt"):
+        if (folder / "checkpoints" / name).is_file():
+            return folder / "checkpoints" / name
+    raise UserError(f"ckpt={folder}: no checkpoint in it; expected the folder of a run")
 
 
 def _plot(argv: list[str]) -> int:
@@ -218,7 +228,7 @@ def _sweep(typed: str, arguments: Arguments, plan: "Plan", folder: Path) -> int:
         sweep.claim(folder, plan.jobs, typed)
     try:
         _run_hydra(Job(typed, skip_finished=plan.complete), arguments, plan)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         sweep.report(folder)
         raise
     return 0 if sweep.report(folder) else 1

@@ -81,6 +81,7 @@ def convert(
         activation = "keep" if synapse is None else "none"
     _check_skip(module, skip)
     plan = _Plan(synapse, norm, activation, skip + (("head",) if linear_output else ()))
+    _check_dimensions(module, layer_type)
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
     plan.apply(net, divisor)
@@ -97,6 +98,16 @@ def _synapse(layer_type: str | Synapse | None, options: dict[str, Any]) -> Synap
         return None if layer_type == "standard" else synapse
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
+
+
+def _check_dimensions(module: nn.Module, layer_type: str | Synapse | None) -> None:
+    """Refuse polynomial1d for a network whose convolutions have two dimensions."""
+    said = layer_type[-2:] if isinstance(layer_type, str) else ""
+    convolutions = [m for m in module.modules() if isinstance(m, (*CONVOLUTIONS, *TRANSPOSED))]
+    there = {f"{len(m.kernel_size)}d" for m in convolutions}  # type: ignore[arg-type]
+    if said in ("1d", "2d", "3d") and there and said not in there:
+        others = ", ".join(f"{layer_type[:-2]}{name}" for name in sorted(there))  # type: ignore[index]
+        raise UserError(f"layer_type={layer_type}: fits none of this network's convolutions; nearest name: {others}")
 
 
 def _check_skip(module: nn.Module, skip: tuple[str, ...]) -> None:
@@ -176,9 +187,13 @@ class _Plan:
                 self._replace(net, module, name, high_order(module, self.synapse))
 
     def _unsuited(self, module: nn.Module) -> str | None:
-        multiplies = self.synapse is not None and self.synapse.neuron == "product"
-        if multiplies and type(module) in LAYERS and not isinstance(module, nn.Linear):
+        if self.synapse is None or type(module) not in LAYERS:
+            return None
+        if self.synapse.neuron == "product" and not isinstance(module, nn.Linear):
             return "product neurons are fully connected"
+        channels = module.in_features if isinstance(module, nn.Linear) else module.in_channels
+        if isinstance(self.synapse.sharing, int) and channels % self.synapse.sharing:  # type: ignore[operator]
+            return f"sharing={self.synapse.sharing} does not divide its {channels} input channels"
         return None
 
     def _skipped(self, name: str, names: list[str]) -> str | None:

@@ -278,3 +278,16 @@ def test_products_stand_in_fully_connected_layers_alone() -> None:
     assert type(net[0]) is nn.Conv2d
     assert type(net[1]) is HighOrderProduct
     assert "product neurons are fully connected" in report.refusals
+
+
+def test_layers_that_groups_of_functions_do_not_fit_are_kept() -> None:
+    net, report = convert(torchvision.models.resnet18(num_classes=10), "polynomial", sharing=2)
+    kept = {kept.name: kept.reason for kept in report.kept}
+    assert kept["conv1"] == "sharing=2 does not divide its 3 input channels"
+    assert net(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("layer_type", ["polynomial1d", "fourier3d"])
+def test_other_dimensions_are_refused(layer_type: str) -> None:
+    with pytest.raises(UserError, match=f"layer_type={layer_type}: fits none .*2d"):
+        convert(torchvision.models.resnet18(num_classes=10), layer_type)

@@ -91,7 +91,7 @@ def _untabled(table: Tensor, weight: Tensor) -> Tensor:
 
 def _table_gradient(rows: int, index: Tensor, values: Tensor, grad: Tensor) -> Tensor:
     """Scatter the output's gradient to the live rows of a table, zeros elsewhere."""
-    bags, lookups = index.shape[0], index[0].numel()
+    bags, lookups = index.shape[0], index.shape[1:].numel()
     # What embedding_bag's own backward calls; autograd would make us look everything up once more before.
     return torch.ops.aten._embedding_bag_dense_backward(  # type: ignore[no-any-return]
         grad.contiguous(),
@@ -111,6 +111,8 @@ def _input_gradient(table: Tensor, index: Tensor, slopes: Tensor, grad: Tensor) 
     dots = [
         torch.mv(table.index_select(0, rows.flatten()), row_grad) for rows, row_grad in zip(index, grad, strict=True)
     ]
+    if not dots:  # no samples
+        return slopes.sum(-1)
     return (torch.stack(dots).view_as(slopes) * slopes).sum(-1)
 
 

@@ -26,11 +26,16 @@ class HighOrderLayer(nn.Module):
     """
 
     transform: Tensor
+    neuron = "sum"
 
     def __init__(
         self, ordinary_shape: tuple[int, ...], inputs: Inputs, synapse: Synapse, bias: int | None, **factory: Any
     ):
         super().__init__()
+        if synapse.neuron != self.neuron:
+            raise ValueError(
+                f"{type(self).__name__}: product neurons are HighOrderProduct's, and all of its are products"
+            )
         self.synapse, self.inputs = synapse, inputs
         _prepare(synapse)
         first, *rest = ordinary_shape

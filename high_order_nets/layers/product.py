@@ -60,6 +60,8 @@ class HighOrderProduct(HighOrderLinear):
     added to the neuron, not to its factors.
     """
 
+    neuron = "product"
+
     def __init__(
         self,
         in_features: int,

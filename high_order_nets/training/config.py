@@ -33,7 +33,7 @@ LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
 
 DEBUG_IMAGES = 16
-"""Images a batch under trainer=debug, whatever else is set."""
+"""Images a batch under trainer=debug."""
 
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
 OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
@@ -98,9 +98,14 @@ def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
     bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: Any = OmegaConf.to_container(bare, resolve=True, throw_on_missing=True)
-    if plain["trainer"].get("debug"):
-        plain |= {"max_epochs": 1, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
     return plain | {"choices": {group: choices.get(group) for group in GROUPS}}
+
+
+def in_force(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checked config amounts to: under trainer=debug one epoch and a batch of at most 16 images."""
+    if not plain["trainer"].get("debug"):
+        return plain
+    return plain | {"max_epochs": 1, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
 
 
 @contextmanager
@@ -215,7 +220,7 @@ class _Checker:
             defaults = self.compose([*files, *paths])
         plain = to_plain(config, chosen)
         check_values(plain, to_plain(defaults, chosen), _keys(defaults))
-        return plain
+        return in_force(plain)
 
     def check_hydra(self, overrides: Sequence[Override], config: DictConfig, paths: list[str]) -> None:
         """Refuse what Hydra's own part may not say."""

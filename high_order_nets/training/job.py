@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from ..errors import Diverged, UserError
 from ..files import write_text
-from .config import to_plain
+from .config import in_force, to_plain
 from .runs import CONFIG, METRICS, is_finished
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Job:
         if self.skip_finished and is_finished(folder):
             log.info("job %s: finished already", hydra.job.num)
             return _score(folder)
-        plain = to_plain(config, hydra.runtime.choices) | {"command": self.command}
+        plain = in_force(to_plain(config, hydra.runtime.choices)) | {"command": self.command}
         try:
             return float(import_module("high_order_nets.training.run").train(plain, folder))
         except Exception as error:  # any job may fail in any way; the others go on

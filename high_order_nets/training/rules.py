@@ -87,6 +87,14 @@ _SIZES = Rule(
     "a list of whole numbers of at least 1, such as [5,10]",
     lambda value: isinstance(value, list) and all(is_whole(part) and part >= 1 for part in value),
 )
+_BETAS = Rule(
+    "two numbers in [0, 1), such as [0.9, 0.99]",
+    lambda value: isinstance(value, list) and len(value) == 2 and all(is_number(b) and 0 <= b < 1 for b in value),
+)
+_PARTS = Rule(
+    "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
+    lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
+)
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
@@ -96,7 +104,7 @@ ACTIVATIONS = (
 RULES: dict[str, Rule] = {
     "n": whole("[1, inf)"),
     "segments": whole("[1, inf)"),
-    "scale": number("(0, inf)"),
+    "scale": number("[1e-6, 1e6]"),
     "periodicity": number("(0, inf)") | NULL,
     "domain": word("extrapolate", "linear", "clamp", "tanh", "mirror"),
     "init": word("linear", "mixed", "relu", "variance_preserving", "constant_random", "uniform"),
@@ -140,6 +148,14 @@ RULES: dict[str, Rule] = {
     "dataset.augment.cutout": whole("[0, inf)"),
     "optimizer.default_learning_rate": number("(0, inf)"),
     "optimizer.default_weight_decay": number("[0, inf)"),
+    "optimizer.betas": _BETAS,
+    "optimizer.update_period": whole("[1, inf)"),
+    "optimizer.p": number("(0, inf)"),
+    "optimizer.max_iter": whole("[1, inf)"),
+    "optimizer.history_size": whole("[1, inf)"),
+    "optimizer.line_search_fn": word("strong_wolfe") | NULL,
+    "scheduler.gamma": number("(0, inf)"),
+    "scheduler.milestones": _PARTS,
     "scheduler.pct_start": number("(0, 1)"),
     "scheduler.patience": whole("[0, inf)"),
     "plots.every_n_epochs": whole("[1, inf)") | NULL,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
+from high_order_nets.errors import Interrupted
 from high_order_nets.training import config
 
 from .conftest import FAILURES, Runner
@@ -60,10 +61,11 @@ def test_a_sweep_run_again_runs_what_is_missing(
     assert "50.00 ± 0.00 (3)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Interrupted(2)], ids=repr)
 def test_an_interrupted_sweep_shows_its_table_and_goes_on(
-    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    signal: BaseException, runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setitem(FAILURES, 2, KeyboardInterrupt())
+    monkeypatch.setitem(FAILURES, 2, signal)
     assert sweep(tmp_path, "seed=1,2,3") == 130
     assert rows(capsys.readouterr().out)[0][-1] == "unfinished (seed 2), missing (seed 3)"
     monkeypatch.delitem(FAILURES, 2)

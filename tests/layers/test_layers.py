@@ -2,6 +2,8 @@
 
 import copy
 import math
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -335,3 +337,10 @@ def test_unknown_options_are_refused() -> None:
 def test_names_with_dimensions() -> None:
     assert make_synapse("polynomial2d", n=4) == make_synapse("polynomial", n=4)
     assert math.isclose(make_synapse("fourier1d", scale=3.0).basis.length, 3.0)
+
+
+@pytest.mark.parametrize("make", [partial(HighOrderLinear, 4, 5), partial(HighOrderConv2d, 4, 5, 3)])
+@pytest.mark.parametrize("layer_type", ["product", "polynomial_prod"])
+def test_layers_that_add_refuse_neurons_that_multiply(make: Any, layer_type: str) -> None:
+    with pytest.raises(ValueError, match="HighOrderProduct"):
+        make(layer_type)

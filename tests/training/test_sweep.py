@@ -59,8 +59,9 @@ def test_five_settings_of_which_one_diverges_and_one_raises(
     assert (tmp_path / "results.md").read_text() == table
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "ray", "submitit_local"])
+@pytest.mark.parametrize(
+    "launcher", ["joblib", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ray", "submitit_local"))]
+)
 def test_launchers(launcher: str, tmp_path: Path) -> None:
     plugin = f"hydra_plugins.hydra_{launcher.split('_', maxsplit=1)[0]}_launcher"
     if find_spec("hydra_plugins") is None or find_spec(plugin) is None:
