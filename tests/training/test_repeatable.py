@@ -21,6 +21,7 @@ FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "batch_size
 DDP = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "checkpoint.every_n_steps=2")
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a single core
 @pytest.mark.parametrize("workers", [2])
 def test_loader_workers_change_nothing(workers: int, settings: Settings, tmp_path: Path) -> None:
     for number in (0, workers):

@@ -45,6 +45,13 @@ def test_a_finished_run_named_again_says_so(done: Path, capsys: pytest.CaptureFi
     }
 
 
+def test_the_test_is_repeated_from_the_folder(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["test", f"ckpt={done}"]) == 0
+    assert "last.ckpt" in capsys.readouterr().out
+    assert cli.main(["test", f"ckpt={tmp_path}"]) == 2
+    assert cli.main(["test", f"ckpt={done / 'model.safetensors'}"]) == 2
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
