@@ -72,7 +72,7 @@ def page(result: dict[str, Any]) -> str:
         "Medians (quartiles) of ratios taken round by round; fewer rounds than seven are said.",
         speed_table(rows),
         "Beside the input and the parameters, 1 MB = 10⁶ bytes; the most at once, of forward + backward, includes the "
-        "output and all gradients.",
+        "output, its gradient and all others.",
         memory_table(rows),
         "Forward + backward; TF/s of the contractions that are done.",
         rates_table(rows),
