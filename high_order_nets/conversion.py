@@ -19,6 +19,7 @@ from .layers import (
     HighOrderConvTranspose3d,
     HighOrderLinear,
     Synapse,
+    as_synapse,
     fully_connected,
     make_synapse,
 )
@@ -89,15 +90,14 @@ def convert(
 
 
 def _synapse(layer_type: str | Synapse | None, options: dict[str, Any]) -> Synapse | None:
-    if not isinstance(layer_type, str):
-        if options:
-            raise UserError(f"{', '.join(options)}: options belong to a layer type's name; a Synapse has its own")
-        return layer_type
+    standard = layer_type in ("standard", None)
     try:
-        synapse = make_synapse("polynomial" if layer_type == "standard" else layer_type, **(DEFAULTS | options))
-        return None if layer_type == "standard" else synapse
+        if isinstance(layer_type, Synapse):
+            return as_synapse(layer_type, options)
+        synapse = make_synapse("polynomial" if standard else str(layer_type), **(DEFAULTS | options))
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
+    return None if standard else synapse
 
 
 def _check_dimensions(module: nn.Module, layer_type: str | Synapse | None) -> None:

@@ -8,7 +8,7 @@ from .init import INITS
 from .linear import HighOrderLinear
 from .norm import L2, MaxAbs, MaxCenter
 from .product import HighOrderProduct, Product, fully_connected
-from .synapse import DOMAINS, Synapse, make_synapse
+from .synapse import DOMAINS, Synapse, as_synapse, make_synapse
 
 __all__ = [
     "DOMAINS",
@@ -27,6 +27,7 @@ __all__ = [
     "MaxCenter",
     "Product",
     "Synapse",
+    "as_synapse",
     "fully_connected",
     "high_order_convolution_layers",
     "high_order_convolution_transpose_layers",

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..layers import Synapse, fully_connected, make_synapse
+from ..layers import Synapse, as_synapse, fully_connected
 from ..swaps import NORMS, make_norm
 
 
@@ -65,12 +65,8 @@ def _widths(inputs: int, hidden: int, layers: int, outputs: int) -> list[int]:
 
 
 def _synapse(layer_type: str | Synapse, options: dict[str, Any]) -> Synapse:
-    if isinstance(layer_type, Synapse):
-        if options:
-            raise UserError(f"{', '.join(options)}: options belong to a layer type's name; a Synapse has its own")
-        return layer_type
     try:
-        return make_synapse(layer_type, **options)
+        return as_synapse(layer_type, options)
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
 

@@ -1,5 +1,6 @@
 """Whose a run's folder is: one process at a time, one config, and never a fresh start over what is there."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,21 +13,11 @@ from ..errors import UserError
 from ..files import sweep
 from .reports import flat
 from .rules import show
-from .runs import BEST, CONFIG, LAST, METRICS, PREVIOUS
+from .runs import BEST, CONFIG, LAST, METRICS, PREVIOUS, UNIMPORTANT
 
 Config = dict[str, Any]
 
-MAY_DIFFER = (
-    "command",
-    "choices",
-    "max_epochs",
-    "plots",
-    "root",
-    "dataset.root",
-    "num_workers",
-    "resume",
-    "checkpoint",
-)
+MAY_DIFFER = (*UNIMPORTANT, "choices", "dataset.root", "max_epochs")
 """Settings, or groups of them, that say nothing about what has been computed so far."""
 
 
@@ -80,9 +71,12 @@ def _may_differ(key: str) -> bool:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Read what a run wrote as YAML or, the same to a parser of YAML, JSON; nothing where it is not there."""
+    """Read what a run wrote as JSON or YAML; nothing where it is not there."""
+    if not path.exists():
+        return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)  # 1e-05 is a word to YAML
     except (ValueError, yaml.YAMLError):
         content = None
     if not isinstance(content, dict):

@@ -28,10 +28,16 @@ class ExplainDivergence(pl.Callback):
     def __init__(self, seed: int, saver: Saver):
         self._seed, self._saver = seed, saver
         self._batch: tuple[Any, int] | None = None
+        self._before: Any = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Offer the task an explanation."""
+        self._before = pl_module.explain
         pl_module.explain = partial(self._explain, trainer, pl_module)  # type: ignore[assignment]
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Take it back: what comes after training is not of its batches."""
+        pl_module.explain = self._before  # type: ignore[assignment]
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

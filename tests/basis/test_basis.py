@@ -124,13 +124,11 @@ def test_continuous_is_continuous(basis: ContinuousPiecewise) -> None:
     torch.testing.assert_close(left, right, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("basis", ALL, ids=str)
+@pytest.mark.parametrize("basis", [b for b in ALL if b.groups], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_pullback_is_the_derivative_at_knots_too(basis: Basis, dtype: torch.dtype) -> None:
     x = torch.cat([grid(basis, 1.2), basis.breaks, torch.tensor([-50.0, 50.0])]).to(dtype).requires_grad_()
     terms = [term + 0 * x for term in basis.terms(x)]  # also where a term is a step, without a derivative
-    if not terms:
-        return
     grads = torch.randn(len(terms), len(x), dtype=dtype).unbind()
     (expected,) = torch.autograd.grad(terms, x, grads)
     accuracy = 1e-4 if dtype == torch.float32 else 1e-10
