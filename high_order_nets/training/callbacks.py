@@ -7,7 +7,6 @@ import warnings
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import RichProgressBar
 from torch import Tensor
 
 from ..models.stages import Staged
@@ -117,18 +116,6 @@ class Silence(pl.Callback):
         """Set the filters."""
         for message in self.MESSAGES:
             warnings.filterwarnings("ignore", message)
-
-
-class Progress(RichProgressBar):
-    """Show the bar with the loss of the step and the accuracies, on one line."""
-
-    def get_metrics(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> dict[str, int | str | float | dict[str, float]]:
-        """Pick what is shown."""
-        shown = {"train_loss_step": "loss", "train_acc": "train_acc", "val_acc": "val_acc"}
-        metrics = super().get_metrics(trainer, pl_module)
-        return {shown[name]: value for name, value in metrics.items() if name in shown}
 
 
 class StageByStage(pl.Callback):

@@ -80,6 +80,14 @@ def figures_of(metrics: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
+def tested_of(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
+    """Say which weights a checkpoint of this name holds, of which epoch, with their validation figures."""
+    figures = figures_of(checkpoint["figures"]) if isinstance(checkpoint.get("figures"), dict) else {}
+    validated = {key: value for key, value in figures.items() if key.startswith("val_")}
+    epoch = checkpoint.get("progress", {}).get("epoch")
+    return {"tested": name} | ({"tested_epoch": epoch} if isinstance(epoch, int) else {}) | validated
+
+
 def sizes_of(experiment: Experiment) -> dict[str, int]:
     """Count parameters and multiply-adds."""
     return {

@@ -30,6 +30,8 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
     """Print the figures as a table, then the folder they lie in and how to look at it, or the checkpoint tested."""
     console = Console(soft_wrap=True)
     table = Table(show_header=False)
+    if "tested" in figures:
+        table.add_row("tested weights", tested_weights(figures))
     for key, label, form in ROWS:
         if key in figures:
             table.add_row(label, form.format(figures[key]))
@@ -39,6 +41,13 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
         console.print(f"curves: tensorboard --logdir {path}", highlight=False)
     else:
         console.print(f"checkpoint: {path}", highlight=False)
+
+
+def tested_weights(figures: dict[str, Any]) -> str:
+    """Say which weights the test figures are of: 'best by validation, after epoch 7'."""
+    words = {"best": "best by validation", "last": "last"}
+    after = f", after epoch {figures['tested_epoch']}" if "tested_epoch" in figures else ""
+    return words.get(figures["tested"], str(figures["tested"])) + after
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from ..errors import UserError
+from .board import Board
 from .build import Config, Experiment, build
 from .catalogue import data_root
 from .checkpoints import load_state, read_checkpoint, save_weights
 from .claims import claimed, finished
 from .memory import keep_freed_memory
-from .record import device_of, figures_of, recorded, sizes_of
+from .record import device_of, figures_of, recorded, sizes_of, tested_of
 from .refining import last_refined, refined_epoch, refined_experiment, refined_to
-from .reports import flat, show_summary, write_yaml
+from .reports import show_summary, write_yaml
 from .resume import Start, find_start
 from .runs import BEST, CONFIG
 from .signals import handled, stop_at_once
@@ -65,7 +65,7 @@ def test(path: Path) -> float:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
         load_state(experiment.task, checkpoint["state_dict"], path)
-        figures = figures_of(_tested(trainer, experiment))
+        figures = tested_of(checkpoint, path.stem) | figures_of(_tested(trainer, experiment))
     show_summary(figures | sizes_of(experiment), path)
     return figures["test_acc"]
 
@@ -90,25 +90,27 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     figures = figures_of(start.figures) | figures_of(trainer.callback_metrics)
     tested, refined = _load_best(trainer, experiment, config, folder / "checkpoints" / BEST)
     experiment = refined_experiment(experiment, config, refined)
-    figures |= figures_of(_tested(trainer, experiment)) | sizes_of(experiment)
-    figures |= {"tested": tested, "device": device_of(trainer)}
+    figures |= tested | figures_of(_tested(trainer, experiment)) | sizes_of(experiment)
+    figures |= {"device": device_of(trainer)}
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
-    assert isinstance(trainer.logger, TensorBoardLogger)
-    numbers = {key: value for key, value in figures.items() if isinstance(value, float)}
-    trainer.logger.log_hyperparams(flat(config), numbers)
+    assert isinstance(trainer.logger, Board)
+    trainer.logger.log_run(config, figures)
     trainer.logger.finalize("success")
     save_weights(folder / "model.safetensors", experiment, config, figures)
     return figures
 
 
-def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[str, int]:
-    """Load the best weights by validation where there are any; say which ones are tested, refined in which epoch."""
+def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[dict[str, Any], int]:
+    """Load the best weights by validation where there are any; say which are tested, and refined in which epoch.
+
+    With the best come the validation figures of their own epoch.
+    """
     if not path.exists():
-        return "last", last_refined(trainer)
+        return {"tested": "last", "tested_epoch": trainer.current_epoch}, last_refined(trainer)
     checkpoint = read_checkpoint(path)
     refined_to(experiment.net, config, refined_epoch(checkpoint))
     load_state(experiment.task, checkpoint["state_dict"], path)
-    return "best", refined_epoch(checkpoint)
+    return tested_of(checkpoint, "best"), refined_epoch(checkpoint)
 
 
 def _tested(trainer: pl.Trainer, experiment: Experiment) -> dict[str, Any]:

@@ -8,18 +8,19 @@ from typing import Any
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor
-from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..errors import Diverged, UserError
 from ..models.stages import Staged
+from .board import Board
 from .build import Config, Experiment
-from .callbacks import Clock, EpochLines, Progress, Silence, StageByStage
+from .callbacks import Clock, EpochLines, Silence, StageByStage
 from .checkpoints import WholeFiles
 from .divergence import ExplainDivergence
 from .history import History
 from .plots import make_plots
+from .progress import Progress
 from .randomness import Reseed
 from .refining import Refine
 from .resume import Start
@@ -30,9 +31,7 @@ from .signals import StopBetweenSteps, passed_on
 def make_trainer(config: Config, experiment: Experiment, folder: Path, start: Start) -> pl.Trainer:
     """Make the trainer of a run whose files go under the folder; UserError where it cannot run here."""
     # What a killed run logged beyond its last checkpoint is logged again: TensorBoard then drops the older points.
-    logger = TensorBoardLogger(
-        folder, name="", version="tensorboard", default_hp_metric=False, purge_step=start.step or None
-    )
+    logger = Board(folder, name="", version="tensorboard", default_hp_metric=False, purge_step=start.step or None)
     return _trainer(
         config,
         **_place(config),
@@ -111,7 +110,7 @@ def _keepers(config: Config, folder: Path) -> list[Callback]:
 def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
     callbacks: list[Callback] = [Silence(), Clock(), LearningRateMonitor("step"), EpochLines()]
     if Console().is_terminal:
-        callbacks.append(Progress(leave=False))
+        callbacks.append(Progress())
     if config["early_stopping"]:
         callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
     if config["refine"]["epochs"]:

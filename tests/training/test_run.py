@@ -12,6 +12,7 @@ from high_order_nets import swaps
 from high_order_nets.errors import Diverged, UserError
 from high_order_nets.training import rules, run
 from high_order_nets.training.catalogue import choices_of
+from high_order_nets.training.epochs import read_history
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.3")
 
@@ -36,9 +37,16 @@ def test_a_run_writes_everything(trained, tmp_path: Path) -> None:
         assert len(json.loads(file.metadata()["classes"])) == 10
 
 
+def test_the_validation_figures_are_those_of_the_tested_weights(trained, tmp_path: Path) -> None:
+    metrics = trained(*FAST, "max_epochs=4", "val_fraction=0.2", "scheduler=none", "learning_rate=8", "domain=linear")
+    scores = [row["val_acc"] for row in read_history(tmp_path / "run" / "history.csv")]
+    assert metrics["tested_epoch"] == scores.index(max(scores)) + 1 < 4
+    assert metrics["val_acc"] == pytest.approx(max(scores))
+
+
 def test_without_validation_the_last_is_tested(trained, tmp_path: Path) -> None:
     metrics = trained(*FAST)
-    assert metrics["tested"] == "last"
+    assert (metrics["tested"], metrics["tested_epoch"]) == ("last", 1)
     assert not [key for key in metrics if key.startswith("val_")]
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
 
