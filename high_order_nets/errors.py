@@ -28,6 +28,9 @@ class Interrupted(SystemExit):
     def __init__(self, signum: int):
         super().__init__(128 + signum)
         self.name = signal.Signals(signum).name
+        self.command = ""
+        """What is to be typed to go on."""
 
     def __str__(self) -> str:
-        return f"stopped by {self.name}; what was trained is saved, the same command with run_dir=… goes on with it"
+        on = f"go on by: {self.command}" if self.command else "the same command with run_dir=… goes on with it"
+        return f"stopped by {self.name}; what was trained is saved, {on}"

@@ -13,6 +13,7 @@ from ..widths import conv_like, scale_width
 STEMS = ("auto", "cifar", "cifar2", "imagenet")
 SMALL_IMAGE = 64
 """Images up to this many pixels a side get the CIFAR stem by default."""
+RESIZE = "a larger dataset.image_size (64, 96, 224) resizes them"
 
 
 def image_classifier(
@@ -32,11 +33,13 @@ def image_classifier(
     multiplies all channels.
     Raises UserError where the network cannot take such images, a stem or a width.
     """
+    if any((options or {}).get(key) not in (None, False) for key in ("weights", "pretrained")):
+        raise UserError(f"model_name={build.__name__}: weights of other data do not fit; leave weights out of its file")
     try:
         net = build(num_classes=classes, **_keywords(build.__name__, channels, image_size), **(options or {}))
     except (ValueError, AssertionError, TypeError) as error:
         raise UserError(
-            f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}"
+            f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}; {RESIZE}"
         ) from error
     _set_stem(net, stem, image_size)
     if width != 1:
@@ -95,9 +98,6 @@ def _probe(net: nn.Module, name: str, channels: int, image_size: int) -> None:
         with torch.no_grad():
             net.eval()(torch.zeros(1, channels, image_size, image_size))
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise UserError(
-            f"model_name={name}: cannot take {image_size}×{image_size} images; "
-            f"a larger dataset.image_size (64, 96, 224) resizes them"
-        ) from error
+        raise UserError(f"model_name={name}: cannot take {image_size}×{image_size} images; {RESIZE}") from error
     finally:
         net.train(training)

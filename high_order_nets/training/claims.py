@@ -54,16 +54,14 @@ def finished(config: Config, folder: Path) -> dict[str, Any] | None:
     return metrics if stopped_early or metrics["epochs"] >= config["max_epochs"] else None
 
 
-def check_same(before: Config, now: Config, where: str) -> None:
+def check_same(before: Config, now: Config, where: str, advice: str = "name another run_dir") -> None:
     """Refuse to go on with a run under another config; name a setting that differs, a flat knob if there is one."""
     old, new = flat(before), flat(now)
     keys = sorted({*old, *new}, key=lambda key: (key.count("."), key))
     for key in keys:
         if not _may_differ(key) and old.get(key) != new.get(key):
             there, here = show(old.get(key)), show(new.get(key))
-            raise UserError(
-                f"{where}: holds a run of another config, {key}={there} there and {here} here; name another run_dir"
-            )
+            raise UserError(f"{where}: holds a run of another config, {key}={there} there and {here} here; {advice}")
 
 
 def _may_differ(key: str) -> bool:

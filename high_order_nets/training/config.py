@@ -1,11 +1,10 @@
 """Composes the config from conf/ and the command line, and refuses a bad one before anything heavy is imported."""
 
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,23 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ..errors import UserError
 from ..models.names import TORCHVISION
-from . import hydra_part, targets
-from .catalogue import DIMENSIONS, GROUPS, conf_dir, project_root
-from .overrides import ALIASES, Arguments, nearest, quote, search_path
-from .rules import check_values, show
+from . import jobs, unread
+from .catalogue import DIMENSIONS, conf_dir, project_root
+from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
+from .overrides import Arguments, quote, search_path
+from .rules import show
+from .runs import planned
 
-LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
 
-DEBUG_IMAGES = 16
-"""Images a batch under trainer=debug."""
 
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
 OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
@@ -49,6 +46,8 @@ class Plan:
     run_dir: Path | None = None
     sweep_dir: Path | None = None
     complete: bool = True  # False: a sweeper picks among the jobs
+    lines: tuple[list[str], ...] = ()  # what each of the jobs of a complete multirun overrides
+    notes: tuple[str, ...] = ()  # what was typed without effect
 
 
 def plan(arguments: Arguments) -> Plan:
@@ -62,15 +61,15 @@ def compose_search(lines: Sequence[str], groups_dir: Path | None) -> dict[str, A
     with _refusing(), _composer(groups_dir) as loader:
         overrides = OverridesParser.create(loader).parse_overrides(list(lines))
         names = [override.value() for override in overrides if override.key_or_group == "search"]
-        options = _Checker(loader, groups_dir).options("search")
+        options = Checker(loader, groups_dir).options("search")
         if len(names) != 1 or names[0] not in options:
-            raise UserError(_unknown_choice("search", " ".join(map(show, names)), options))
+            raise UserError(unknown_choice("search", " ".join(map(show, names)), options))
         paths = [search_path(groups_dir)] if groups_dir else []
         file = compose("config", [f"+search={names[0]}", *paths])
         known = [f"search.{key}" for key in file.search]
         changes = [override for override in overrides if override.key_or_group != "search"]
         for override in changes:
-            _check_key(override, known)
+            check_key(override, known)
         config = compose("config", [f"+search={names[0]}", *paths, *(str(line.input_line) for line in changes)])
         settings: Any = OmegaConf.to_container(config.search, resolve=True)
         return settings
@@ -83,29 +82,9 @@ def _refusing() -> Iterator[None]:
         yield
     except MissingConfigException as error:
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
-        raise UserError(_unknown_choice(group, name, error.options or ())) from error
+        raise UserError(unknown_choice(group, name, error.options or ())) from error
     except REFUSALS as error:
         raise UserError(one_line(error)) from error
-
-
-def one_line(error: Exception) -> str:
-    """Return what Hydra or OmegaConf says, with its cause, on one line."""
-    said = [error, error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else [error]
-    return " ".join(word for part in said for word in str(part).split()) or type(error).__name__
-
-
-def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
-    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    plain: Any = OmegaConf.to_container(bare, resolve=True, throw_on_missing=True)
-    return plain | {"choices": {group: choices.get(group) for group in GROUPS}}
-
-
-def in_force(plain: dict[str, Any]) -> dict[str, Any]:
-    """Return what a checked config amounts to: under trainer=debug one epoch and a batch of at most 16 images."""
-    if not plain["trainer"].get("debug"):
-        return plain
-    return plain | {"max_epochs": 1, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
 
 
 @contextmanager
@@ -142,160 +121,64 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
     for override in overrides:
         if override.is_sweep_override() and not arguments.multirun:
             raise UserError(f"{override.input_line}: several values need the flag -m")
-    checker = _Checker(loader, arguments.groups_dir)
-    values = {override.get_key_element(): _values(override) for override in overrides}
+    checker = Checker(loader, arguments.groups_dir)
+    values = {override.get_key_element(): jobs.values(override) for override in overrides}
     first = [lines[0] for lines in values.values()]
     checked = checker.check(first)
     config = checker.compose(first)
+    typed = [override.key_or_group for override in overrides]
     if not arguments.multirun:
         if config.hydra.mode not in (None, RunMode.RUN):
             raise UserError(f"hydra.mode={config.hydra.mode.name}: use the flag -m instead")
-        return Plan([checked], list(arguments.overrides), Path(config.hydra.run.dir).expanduser().absolute())
+        notes = unread.told(typed, [checker.unread(first, checked)])
+        folder, lines = _pinned(config.hydra.run.dir, arguments.overrides, "run")
+        return Plan([checked], lines, folder, notes=tuple(notes))
+    folder, kept = _pinned(config.hydra.sweep.dir, arguments.overrides, "sweep")
     complete = not arguments.search and config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
-    jobs = [checker.check(job) for job in (_product(values, config.hydra.sweeper) if complete else _axes(values))]
-    # Pinned, so that whoever started the jobs knows where their results are.
-    folder = Path(config.hydra.sweep.dir).expanduser().absolute()
-    kept = [line for line in arguments.overrides if not line.startswith("hydra.sweep.dir=")]
-    return Plan(jobs, [*kept, f"hydra.sweep.dir={quote(str(folder))}"], None, folder, complete)
+    if not complete:
+        return Plan([checker.check(job) for job in jobs.axes(values)], kept, None, folder, False)
+    tasks = {o.get_key_element(): values[o.get_key_element()] for o in overrides if not o.is_hydra_override()}
+    hydras = [lines[0] for key, lines in values.items() if key not in tasks]
+    lines = jobs.combinations(tasks, config.hydra.sweeper.params or {})
+    return _sweep_plan([(line, checker.job([*line, *hydras])) for line in lines], kept, folder, typed)
 
 
-def _values(override: Override) -> list[str]:
-    """Return the override once for each of its values; of an interval its ends."""
-    if not override.is_sweep_override():
-        return [str(override.input_line)]
-    swept = override.value()
-    ends = [swept.start, swept.end] if isinstance(swept, IntervalSweep) else override.sweep_string_iterator()
-    return [f"{override.get_key_element()}={value}" for value in ends]
+def _pinned(folder: str, overrides: Sequence[str], kind: str) -> tuple[Path, list[str]]:
+    """Return the folder that a command asks for, and its overrides with it written out.
+
+    Evaluated once: whoever starts the jobs knows where their results are, whatever time it is by then.
+    """
+    path = Path(folder).expanduser().absolute()
+    key = f"hydra.{kind}.dir"
+    kept = [line for line in overrides if not line.startswith(f"{key}=")]
+    return path, [*kept, f"{key}={quote(str(path))}"]
 
 
-def _product(values: dict[str, list[str]], sweeper: DictConfig) -> list[list[str]]:
-    """Return the overrides of each job: all combinations of the values, as Hydra's own sweeper makes them."""
-    params = {key: [f"{key}={part}" for part in str(value).split(",")] for key, value in (sweeper.params or {}).items()}
-    return [list(job) for job in product(*(params | values).values())]
+def _sweep_plan(
+    found: list[tuple[list[str], "CheckedJob"]], overrides: list[str], folder: Path, typed: list[str]
+) -> Plan:
+    """Return the plan of a sweep: of jobs that differ in nothing that they read, the first alone.
 
-
-def _axes(values: dict[str, list[str]]) -> list[list[str]]:
-    """Return overrides in which each value occurs once: a sweeper that picks may know too many combinations."""
-    first = {key: lines[0] for key, lines in values.items()}
-    return [list((first | {key: line}).values()) for key, lines in values.items() for line in lines]
-
-
-class _Checker:
-    """Check jobs one after the other; what they share is composed once."""
-
-    def __init__(self, loader: ConfigLoader, groups_dir: Path | None) -> None:
-        self.loader = loader
-        self.groups_dir = groups_dir
-        self.parser = OverridesParser.create(loader)
-        self.names: dict[str, list[str]] = {}
-        self.composed: dict[tuple[str, ...], DictConfig] = {}
-
-    def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """Compose conf/ under the overrides, with Hydra's own part."""
-        key = tuple(overrides)
-        if key not in self.composed:
-            try:
-                self.composed[key] = compose("config", list(key), return_hydra_config=True)
-            except AttributeError as error:  # from OmegaConf, where a value is set below null in Hydra's part
-                raise UserError(one_line(error)) from error
-        return self.composed[key]
-
-    def check(self, job: Sequence[str]) -> dict[str, Any]:
-        """Return the job's resolved config, or refuse it."""
-        overrides = self.parser.parse_overrides(list(job))
-        hydra_part.check_overrides(overrides, self.groups_dir)
-        paths = [search_path(self.groups_dir)] if self.groups_dir else []
-        files = [str(override.input_line) for override in overrides if self.check_choice(override)]
-        defaults = self.compose([*files, *paths])
-        known = _keys(defaults)
-        for override in overrides:
-            if not self.is_group(override) and not override.is_hydra_override():
-                _check_key(override, known)
-        config = self.compose(job)
-        _check_targets(config)
-        self.check_hydra(overrides, config, paths)
-        chosen = config.hydra.runtime.choices
-        if chosen["experiment"]:  # it may have set values and keys: compare with the files that it chose
-            files = [f"{group}={chosen[group]}" for group in GROUPS if group != "experiment"]
-            defaults = self.compose([*files, *paths])
-        plain = to_plain(config, chosen)
-        check_values(plain, to_plain(defaults, chosen), _keys(defaults))
-        return in_force(plain)
-
-    def check_hydra(self, overrides: Sequence[Override], config: DictConfig, paths: list[str]) -> None:
-        """Refuse what Hydra's own part may not say."""
-        typed = [override for override in overrides if override.is_hydra_override()]
-        groups = [str(override.input_line) for override in typed if self.is_group(override)]
-        if any(override.key_or_group.startswith(hydra_part.PARTS) for override in typed):
-            hydra_part.check_code(config, self.compose(groups))
-        if self.groups_dir:
-            lines = [str(override.input_line) for override in typed]
-            roots = [str(override.input_line) for override in overrides if override.key_or_group == "root"]
-            hydra_part.check_files(config, self.compose([*dict.fromkeys([*paths, *lines, *roots])]))
-        hydra_part.check_paths(config)
-
-    def options(self, group: str) -> list[str]:
-        """Return the names that the group can be set to."""
-        if group not in self.names:
-            theirs = self.groups_dir if not group.startswith("hydra/") else None
-            files = (theirs / group).glob("*.yaml") if theirs else ()
-            self.names[group] = [*self.loader.get_group_options(group), *(file.stem for file in files)]
-        return self.names[group]
-
-    def is_group(self, override: Override) -> bool:
-        """Return whether the override chooses a file of a group."""
-        return override.key_or_group in GROUPS or "/" in override.key_or_group
-
-    def check_choice(self, override: Override) -> bool:
-        """Return whether the override chooses a file of a group; refuse a name that is not there."""
-        if not self.is_group(override):
-            return False
-        _check_plain(override, list(GROUPS))
-        options = self.options(override.key_or_group)
-        if override.value() not in options:
-            raise UserError(_unknown_choice(override.key_or_group, show(override.value()), options))
-        return True
-
-
-def _unknown_choice(group: str, name: str, options: Collection[str]) -> str:
-    if group == "hydra/launcher" and (extra := name.split("_", maxsplit=1)[0]) in LAUNCHERS:
-        return f'{group}={name}: not installed; install it by: pip install "high-order-nets[{extra}]"'
-    return f"{group}={name}: unknown {group.replace('_', ' ')}{nearest(name, options)}"
-
-
-def _check_key(override: Override, known: list[str]) -> None:
-    _check_plain(override, known)
-    key = override.key_or_group
-    if key not in known:
-        raise UserError(f"{override.input_line}: unknown key {key}{nearest(key, known)}")
-
-
-def _check_plain(override: Override, known: list[str]) -> None:
-    """Refuse +key=value and ~key, other than of Hydra's own part."""
-    if override.is_hydra_override() or not (override.is_add() or override.is_force_add() or override.is_delete()):
-        return
-    line, verb = override.input_line, "removed" if override.is_delete() else "added"
-    raise UserError(f"{line}: keys cannot be {verb}{nearest(override.key_or_group, known)}")
-
-
-def _keys(config: DictConfig) -> list[str]:
-    """Return every key that may be set, nested ones with dots."""
-
-    def walk(node: Any, prefix: str) -> Iterator[str]:
-        for key, value in node.items():
-            yield f"{prefix}{key}"
-            if isinstance(value, dict):
-                yield from walk(value, f"{prefix}{key}.")
-
-    bare = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(bare, dict)
-    del bare["hydra"]
-    return [*walk(bare, ""), "experiment", *ALIASES]
-
-
-def _check_targets(config: DictConfig) -> None:
-    """Refuse what names code to run, other than a group's own `_target_`."""
-    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    for path, name in hydra_part.code(OmegaConf.to_container(bare, resolve=False), ()):
-        if path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
-            targets.check(name, ".".join(path[:-1]))
+    A sweep that was started with all of them, by an older version, keeps them.
+    """
+    kept: list[tuple[list[str], CheckedJob]] = []
+    for line, job in found:
+        if job.effective not in [other.effective for _, other in kept]:
+            kept.append((line, job))
+    notes = unread.told(typed, [job.unread for _, job in found])
+    if len(kept) < len(found):
+        if len(planned(folder)) > len(kept):
+            kept = found
+        else:
+            left = len(found) - len(kept)
+            notes.append(
+                f"{left} of {len(found)} jobs differ from others only in knobs that they do not read: left out"
+            )
+    return Plan(
+        [job.config for _, job in kept],
+        overrides,
+        None,
+        folder,
+        lines=tuple(line for line, _ in kept),
+        notes=tuple(notes),
+    )

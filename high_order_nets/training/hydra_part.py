@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from ..errors import UserError
-from .overrides import nearest, search_path
+from .overrides import expected, nearest, search_path
 from .rules import show
 
 KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
@@ -31,7 +31,8 @@ def check_overrides(overrides: Sequence[Override], groups_dir: Path | None) -> N
             continue
         in_part = key.startswith(tuple(f"{part}." for part in PARTS))
         if not in_part and key not in (*KEYS, *PARTS, *CHOICES):
-            raise UserError(f"{line}: cannot be set here{nearest(key, (*KEYS, *PARTS, *CHOICES))}")
+            names = (*KEYS, *PARTS, *CHOICES)
+            raise UserError(f"{line}: cannot be set here{nearest(key, names, expected(names))}")
         if key.startswith(PARTS) and "${" in str(line):
             raise UserError(f"{line}: expected a plain value, without ${{…}}")
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from omegaconf import DictConfig
 
 from ..errors import Diverged, UserError
 from ..files import write_text
-from .config import in_force, to_plain
-from .runs import CONFIG, METRICS, is_finished
+from .checker import in_force, to_plain
+from .epochs import HISTORY
+from .runs import CONFIG, METRICS, deciding, is_finished
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +25,14 @@ class Job:
     """Train under the config that Hydra hands over; keep going past the errors of a multirun.
 
     Picklable, for Hydra's launchers. Errors are kept rather than raised: Hydra would add its own lines to them, and one
-    would end a whole sweep. With `skip_finished` a folder that holds a finished run is left as it is: whoever sets it
-    has made sure that it is this job's.
+    would end a whole sweep. With `skip_finished` a folder that holds a finished run of this very config is left as it
+    is. A single job that was asked for what cannot be done leaves nothing behind in a folder that had not `existed`.
     """
 
-    def __init__(self, command: str, *, skip_finished: bool = False) -> None:
+    def __init__(self, command: str, *, skip_finished: bool = False, existed: bool = True) -> None:
         self.command = command
         self.skip_finished = skip_finished
+        self.existed = existed
         self.error: Exception | None = None
 
     def __call__(self, config: DictConfig) -> float:
@@ -39,15 +42,18 @@ class Job:
         multirun = hydra.mode == RunMode.MULTIRUN
         if multirun:
             log.info("job %s: %s", hydra.job.num, " ".join(hydra.overrides.task))
-        if self.skip_finished and is_finished(folder):
+        plain = in_force(to_plain(config, hydra.runtime.choices)) | {"command": self.command}
+        if self.skip_finished and is_finished(folder) and _same(folder, plain):
             log.info("job %s: finished already", hydra.job.num)
             return _score(folder)
-        plain = in_force(to_plain(config, hydra.runtime.choices)) | {"command": self.command}
         try:
             return float(import_module("high_order_nets.training.run").train(plain, folder))
         except Exception as error:  # any job may fail in any way; the others go on
-            self.error = error
-            _record(error, folder, plain)
+            self.error = error.with_traceback(None) if is_known(error) else error
+            if isinstance(error, UserError) and not multirun and not self.existed and _untrained(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                _record(error, folder, plain)
             if multirun:
                 log.error("job %s: %s", hydra.job.num, summary(error), exc_info=not is_known(error))
             return float("nan")
@@ -62,6 +68,20 @@ def summary(error: Exception) -> str:
     """Return the error in one line."""
     said = " ".join(str(error).split())
     return said if is_known(error) else f"{type(error).__name__}: {said}"
+
+
+def _same(folder: Path, config: dict[str, Any]) -> bool:
+    """Return whether the run in the folder was of this config."""
+    try:
+        recorded = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        return deciding(recorded) == deciding(config)
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return False
+
+
+def _untrained(folder: Path) -> bool:
+    """Return whether nothing lies in the folder that took time to make."""
+    return not (folder / "checkpoints").exists() and not (folder / HISTORY).exists()
 
 
 def _score(folder: Path) -> float:

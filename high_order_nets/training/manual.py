@@ -15,6 +15,7 @@ EXAMPLES = (
     "high-order-nets predict ckpt=outputs/try image.png",
 )
 _OTHERS = ("scheduler", "norm", "trainer", "experiment")
+_NAMED = ("layer_type", "dataset", "optimizer", *_OTHERS)
 _FLAGS = (
     ("-m, --multirun", "run every combination of values given as a,b,c"),
     ("--cfg job", "show the config instead of running; --resolve, --package X"),
@@ -49,6 +50,24 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
         _section("Other names", _columns(_OTHER_NAMES)),
     ]
     return "\n\n".join(parts)
+
+
+def training(usage: tuple[str, str]) -> str:
+    """Return the help of `train`: how it is written, the knobs of every day and where the rest is said."""
+    parts = [
+        "\n".join(_columns([usage])),
+        _section("Examples", [line for line in EXAMPLES if " train" in line]),
+        *_knobs(),
+        _section("Groups, a name of each: high-order-nets --help says all", [*map(_names, _NAMED)]),
+        _section("Flags, anywhere on the line", _columns(_FLAGS)),
+        _section("Other names", _columns(_OTHER_NAMES)),
+    ]
+    return "\n\n".join(parts)
+
+
+def usage(usage: tuple[str, str]) -> str:
+    """Return the help of another command."""
+    return "\n".join(usage)
 
 
 def listing(kind: str) -> str:

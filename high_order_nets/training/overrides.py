@@ -14,6 +14,8 @@ RENAMED = {"lr": "learning_rate"}
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
 LITERAL = ("text", "path", "ckpt", "resume")
+SHORT = 12
+"""Names that are listed where none of them is near."""
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
 
 
@@ -50,7 +52,7 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Argu
     known, unknown = parser.parse_known_intermixed_args(argv)
     if unknown:
         flags = [name for action in parser._actions for name in action.option_strings]
-        raise UserError(f"{unknown[0]}: unknown flag{nearest(unknown[0], flags)}")
+        raise UserError(f"{unknown[0]}: unknown flag{nearest(unknown[0], flags, expected(flags))}")
     search = tuple(argument for argument in known.overrides if re.match(r"search[=.]", argument))
     multirun = known.multirun or bool(search)
     overrides = [_rewrite(argument, multirun) for argument in known.overrides if argument not in search]
@@ -74,17 +76,30 @@ def literals(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:
         if not equals:
             raise UserError(f"{argument}: expected key=value{nearest(argument, names)}")
         if key not in names:
-            raise UserError(f"{argument}: unknown key {key}{nearest(key, names)}")
+            raise UserError(f"{argument}: unknown key {key}{nearest(key, names, expected(names))}")
         values[key] = value
     return values
 
 
-def nearest(name: str, names: Collection[str]) -> str:
-    """Return '; nearest valid name: X' for the X of `names` most like `name`, in the same group if it has any."""
+def nearest(name: str, names: Collection[str], otherwise: str = "") -> str:
+    """Return '; nearest valid name: X' for the X of `names` most like `name`, in the same group if it has any.
+
+    Where none is like it, return `otherwise`: a name that merely comes first would only confuse.
+    """
     group = name.rpartition(".")[0]
     beside = [other for other in names if other.rpartition(".")[0] == group]
-    found = get_close_matches(name, beside or list(names), n=1, cutoff=0.0)
-    return f"; nearest valid name: {found[0]}" if found else ""
+    choices = beside or list(names)
+    found = get_close_matches(name, choices, n=1, cutoff=0.6) or [other for other in choices if _begins(other, name)]
+    return f"; nearest valid name: {found[0]}" if found else otherwise
+
+
+def _begins(other: str, name: str) -> bool:
+    return len(name) > 1 and other.startswith(name)
+
+
+def expected(names: Collection[str]) -> str:
+    """Return '; expected one of A, B' for a list that can be read at a glance, else nothing."""
+    return f"; expected one of {', '.join(names)}" if len(names) <= SHORT else ""
 
 
 def _kept(presets: Mapping[str, str], overrides: Sequence[str]) -> list[str]:

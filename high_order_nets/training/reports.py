@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
     console.print(table)
     if path.is_dir():
         console.print(f"folder: {path}", highlight=False)
-        console.print(f"curves: tensorboard --logdir {path}", highlight=False)
+        console.print(f"curves: tensorboard --logdir {shlex.quote(str(path))}", highlight=False)
     else:
         console.print(f"checkpoint: {path}", highlight=False)
 
@@ -51,13 +52,13 @@ def tested_weights(figures: dict[str, Any]) -> str:
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted names, values as TensorBoard takes them."""
+    """Flatten nested settings to dotted names."""
     settings: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):
             settings |= flat(value, f"{prefix}{key}.")
         else:
-            settings[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+            settings[f"{prefix}{key}"] = value
     return settings
 
 

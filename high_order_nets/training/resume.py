@@ -33,7 +33,11 @@ def find_start(config: Config, folder: Path) -> Start:
         path, checkpoint = _named(Path(config["resume"]).expanduser().absolute())
     if path is None:
         return Start()
-    check_same(checkpoint["config"], config, f"ckpt={path}")
+    if path.parent == own:
+        check_same(checkpoint["config"], config, f"run_dir={folder}")
+    else:
+        advice = "a run goes on under the settings that it began with"
+        check_same(checkpoint["config"], config, f"resume={config['resume']}", advice)
     if "progress" not in checkpoint:
         raise UserError(
             f"ckpt={path}: written by an earlier version, which could not be continued; name another run_dir"

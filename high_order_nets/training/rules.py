@@ -195,6 +195,8 @@ def _check_like(value: Any, default: Any, key: str, known: list[str]) -> None:
             if name not in value:
                 raise UserError(f"{path}: cannot be left out")
             _check_like(value[name], default[name], path, known)
+    elif isinstance(default, dict) and isinstance(value, bool) and (flat := key.rpartition(".")[2]) in known:
+        raise UserError(f"{key}={show(value)}: {key} has keys of its own; did you mean {flat}={show(value)}?")
     elif key not in RULES and not _is_like(value, default):
         raise UserError(f"{key}={show(value)}: expected {_kind(default)}, as its default {show(default)}")
 

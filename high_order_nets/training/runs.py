@@ -135,4 +135,4 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _order(folder: Path) -> tuple[str, int, str]:
     """Sort jobs by number, not as 0, 1, 10, 2."""
-    return (str(folder.parent), int(folder.name) if folder.name.isdigit() else -1, folder.name)
+    return (str(folder.parent), int(folder.name) if folder.name.isdecimal() else -1, folder.name)

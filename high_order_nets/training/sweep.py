@@ -69,13 +69,15 @@ def show_table(runs: Sequence[Run], title: str, out: Path | None, metric: str = 
     """Show the runs as a table with what failed; write it with plots of the metric to the folder `out`, if given."""
     rows = table.group(runs)
     problems = table.failures(runs)
+    written = ""
+    if out is not None:  # before anything is shown, which a terminal may refuse
+        write_text(out / "results.csv", table.comma_separated(rows))
+        write_text(out / "results.md", table.markdown(rows, problems))
+        files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, metric, out))]
+        written = f"in {out}: {', '.join(files)}"
     _print(rows, title, problems)
-    if out is None:
-        return
-    write_text(out / "results.csv", table.comma_separated(rows))
-    write_text(out / "results.md", table.markdown(rows, problems))
-    files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, metric, out))]
-    Console(soft_wrap=True).print(f"in {out}: {', '.join(files)}", highlight=False, markup=False)
+    if written:
+        Console(soft_wrap=True).print(written, highlight=False, markup=False)
 
 
 def _print(rows: Sequence[Row], title: str, problems: Iterable[str]) -> None:
@@ -89,9 +91,12 @@ def _print(rows: Sequence[Row], title: str, problems: Iterable[str]) -> None:
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Name what differs between two configs, as 'n=2 (now 3)'; what follows from a knob or a group only if alone."""
+    """Name what differs between two configs, as 'n=2 (now 3)'; what follows from a knob or a group only if alone.
+
+    `max_epochs` may grow, as a run's may: its jobs then go on.
+    """
     before, after = _flat(old), _flat(new)
-    keys = [key for key in before | after if before.get(key) != after.get(key)]
+    keys = [key for key in before | after if before.get(key) != after.get(key) and key != "max_epochs"]
     asked = [key for key in keys if "." not in key] or keys
     return ", ".join(f"{key}={show(before.get(key))} (now {show(after.get(key))})" for key in asked[:3])
 

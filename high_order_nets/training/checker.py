@@ -1,0 +1,199 @@
+"""Checks jobs one after the other, before anything heavy is imported: names, keys, values, code."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ..errors import UserError
+from . import hydra_part, targets, unread
+from .catalogue import GROUPS
+from .overrides import ALIASES, expected, nearest, search_path
+from .rules import check_values, show
+
+HELP = "; high-order-nets train --help lists them"
+LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
+
+
+DEBUG_IMAGES = 16
+"""Images a batch under trainer=debug."""
+
+
+def one_line(error: Exception) -> str:
+    """Return what Hydra or OmegaConf says, with its cause, on one line."""
+    said = [error, error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else [error]
+    return " ".join(word for part in said for word in str(part).split()) or type(error).__name__
+
+
+def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
+    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    plain: Any = OmegaConf.to_container(bare, resolve=True, throw_on_missing=True)
+    return plain | {"choices": {group: choices.get(group) for group in GROUPS}}
+
+
+def in_force(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checked config amounts to: under trainer=debug one epoch and a batch of at most 16 images."""
+    if not plain["trainer"].get("debug"):
+        return plain
+    return plain | {"max_epochs": 1, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
+
+
+@dataclass(frozen=True)
+class CheckedJob:
+    """Hold a job's checked config and the knobs that it does not depend on."""
+
+    config: dict[str, Any]
+    unread: dict[str, str]
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """Return the part of the config that decides over the result."""
+        return unread.effective(self.config, self.unread)
+
+
+class Checker:
+    """Check jobs one after the other; what they share is composed once."""
+
+    def __init__(self, loader: ConfigLoader, groups_dir: Path | None) -> None:
+        self.loader = loader
+        self.groups_dir = groups_dir
+        self.parser = OverridesParser.create(loader)
+        self.names: dict[str, list[str]] = {}
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Compose conf/ under the overrides, with Hydra's own part."""
+        key = tuple(overrides)
+        if key not in self.composed:
+            try:
+                self.composed[key] = compose("config", list(key), return_hydra_config=True)
+            except AttributeError as error:  # from OmegaConf, where a value is set below null in Hydra's part
+                raise UserError(one_line(error)) from error
+        return self.composed[key]
+
+    def check(self, job: Sequence[str]) -> dict[str, Any]:
+        """Return the job's resolved config, or refuse it."""
+        overrides = self.parser.parse_overrides(list(job))
+        hydra_part.check_overrides(overrides, self.groups_dir)
+        paths = [search_path(self.groups_dir)] if self.groups_dir else []
+        files = [str(override.input_line) for override in overrides if self.check_choice(override)]
+        defaults = self.compose([*files, *paths])
+        known = _keys(defaults)
+        for override in overrides:
+            if not self.is_group(override) and not override.is_hydra_override():
+                check_key(override, known)
+            elif "/" not in override.key_or_group and isinstance(override.value(), str):
+                group = override.key_or_group.replace(".", "/")
+                if "/" in group and self.options(group):
+                    raise UserError(f"{override.input_line}: did you mean {group}={override.value()}?")
+        config = self.compose(job)
+        _check_targets(config)
+        self.check_hydra(overrides, config, paths)
+        chosen = config.hydra.runtime.choices
+        if chosen["experiment"]:  # it may have set values and keys: compare with the files that it chose
+            files = [f"{group}={chosen[group]}" for group in GROUPS if group != "experiment"]
+            defaults = self.compose([*files, *paths])
+        plain = to_plain(config, chosen)
+        check_values(plain, to_plain(defaults, chosen), _keys(defaults))
+        return in_force(plain)
+
+    def job(self, overrides: Sequence[str]) -> CheckedJob:
+        """Return the checked job."""
+        config = self.check(overrides)
+        return CheckedJob(config, self.unread(overrides, config))
+
+    def unread(self, overrides: Sequence[str], config: dict[str, Any]) -> dict[str, str]:
+        """Return the knobs that the job's config does not depend on."""
+        composed = self.compose(overrides)
+        bare = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        return unread.unread(config, OmegaConf.to_yaml(bare), [self.groups_dir] if self.groups_dir else [])
+
+    def check_hydra(self, overrides: Sequence[Override], config: DictConfig, paths: list[str]) -> None:
+        """Refuse what Hydra's own part may not say."""
+        typed = [override for override in overrides if override.is_hydra_override()]
+        groups = [str(override.input_line) for override in typed if self.is_group(override)]
+        if any(override.key_or_group.startswith(hydra_part.PARTS) for override in typed):
+            hydra_part.check_code(config, self.compose(groups))
+        if self.groups_dir:
+            lines = [str(override.input_line) for override in typed]
+            roots = [str(override.input_line) for override in overrides if override.key_or_group == "root"]
+            hydra_part.check_files(config, self.compose([*dict.fromkeys([*paths, *lines, *roots])]))
+        hydra_part.check_paths(config)
+
+    def options(self, group: str) -> list[str]:
+        """Return the names that the group can be set to."""
+        if group not in self.names:
+            theirs = self.groups_dir if not group.startswith("hydra/") else None
+            files = (theirs / group).glob("*.yaml") if theirs else ()
+            self.names[group] = [*self.loader.get_group_options(group), *(file.stem for file in files)]
+        return self.names[group]
+
+    def is_group(self, override: Override) -> bool:
+        """Return whether the override chooses a file of a group."""
+        return override.key_or_group in GROUPS or "/" in override.key_or_group
+
+    def check_choice(self, override: Override) -> bool:
+        """Return whether the override chooses a file of a group; refuse a name that is not there."""
+        if not self.is_group(override):
+            return False
+        _check_plain(override, list(GROUPS))
+        options = self.options(override.key_or_group)
+        if override.value() not in options:
+            raise UserError(unknown_choice(override.key_or_group, show(override.value()), options))
+        return True
+
+
+def unknown_choice(group: str, name: str, options: Collection[str]) -> str:
+    """Return what to say of a name that a group does not have."""
+    if group == "hydra/launcher" and (extra := name.split("_", maxsplit=1)[0]) in LAUNCHERS:
+        return f'{group}={name}: not installed; install it by: pip install "high-order-nets[{extra}]"'
+    lists = {"layer_type": "layers", "model_name": "models", "dataset": "datasets"}
+    where = f"; see: high-order-nets list {lists[group]}" if group in lists else expected(options)
+    return f"{group}={name}: unknown {group.replace('_', ' ')}{nearest(name, options, where)}"
+
+
+def check_key(override: Override, known: list[str]) -> None:
+    """Refuse a key that is not there, or that is added or removed."""
+    _check_plain(override, known)
+    key = override.key_or_group
+    if key not in known:
+        raise UserError(f"{override.input_line}: unknown key {key}{nearest(key, known, HELP)}")
+
+
+def _check_plain(override: Override, known: list[str]) -> None:
+    """Refuse +key=value and ~key, other than of Hydra's own part."""
+    if override.is_hydra_override() or not (override.is_add() or override.is_force_add() or override.is_delete()):
+        return
+    line, verb = override.input_line, "removed" if override.is_delete() else "added"
+    raise UserError(f"{line}: keys cannot be {verb}{nearest(override.key_or_group, known)}")
+
+
+def _keys(config: DictConfig) -> list[str]:
+    """Return every key that may be set, nested ones with dots."""
+
+    def walk(node: Any, prefix: str) -> Iterator[str]:
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            if isinstance(value, dict):
+                yield from walk(value, f"{prefix}{key}.")
+
+    bare = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(bare, dict)
+    del bare["hydra"]
+    return [*walk(bare, ""), "experiment", *ALIASES]
+
+
+def _check_targets(config: DictConfig) -> None:
+    """Refuse what names code to run, other than a group's own `_target_`."""
+    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    for path, name in hydra_part.code(OmegaConf.to_container(bare, resolve=False), ()):
+        if path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
+            targets.check(name, ".".join(path[:-1]))

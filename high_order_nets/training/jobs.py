@@ -1,0 +1,60 @@
+"""The jobs of a multirun: each one's overrides, every value drawn once."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.utils import get_class
+
+SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+Lines = list[str]
+"""The overrides of one job."""
+
+
+def values(override: Override) -> Lines:
+    """Return the override once for each of its values, of an interval its ends.
+
+    What `shuffle` draws is a function of the line: the same command names the same jobs again.
+    """
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    state = random.getstate()
+    random.seed(str(override.input_line))
+    try:
+        swept = override.value()
+        ends = [swept.start, swept.end] if isinstance(swept, IntervalSweep) else override.sweep_string_iterator()
+        return [f"{override.get_key_element()}={value}" for value in ends]
+    finally:
+        random.setstate(state)
+
+
+def combinations(each: Mapping[str, Lines], params: Mapping[str, object]) -> list[Lines]:
+    """Return the overrides of each job: all combinations of the values and of the sweeper's own `params`."""
+    own = {key: [f"{key}={part}" for part in str(value).split(",")] for key, value in params.items()}
+    return [list(job) for job in product(*(own | dict(each)).values())]
+
+
+def axes(each: Mapping[str, Lines]) -> list[Lines]:
+    """Return overrides in which each value occurs once: a sweeper that picks may know too many combinations."""
+    first = {key: lines[0] for key, lines in each.items()}
+    return [list((first | {key: line}).values()) for key, lines in each.items() for line in lines]
+
+
+@contextmanager
+def given(jobs: Sequence[Lines]) -> Iterator[None]:
+    """Have Hydra's sweeper run these jobs: left to itself, it would draw again and know nothing of equal ones."""
+
+    def batches(_overrides: object, size: int | None) -> list[list[Lines]]:
+        whole = [list(job) for job in jobs]
+        return [whole[start : start + (size or len(whole))] for start in range(0, len(whole), size or len(whole))]
+
+    # Found by its name, as Hydra does: its plugins are loaded a second time when they are looked for.
+    sweeper = get_class(SWEEPER)
+    before = sweeper.split_arguments
+    sweeper.split_arguments = staticmethod(batches)
+    try:
+        yield
+    finally:
+        sweeper.split_arguments = staticmethod(before)

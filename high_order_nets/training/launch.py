@@ -1,0 +1,98 @@
+"""From the words after `train` to jobs: one, a sweep of them, or a search."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from ..errors import Interrupted, UserError
+from . import config, jobs
+from .claims import finished
+from .config import Plan
+from .job import Job
+from .overrides import Arguments, parse
+from .terminal import PROGRAM, going_on, note
+
+
+def train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
+    """Run what `train` is asked for; return the exit status. The presets and the command are a script's own."""
+    arguments = parse(argv, presets)
+    typed = command or shlex.join([PROGRAM, "train", *argv])
+    if arguments.search and not arguments.show:
+        return import_module(f"{__package__}.search").run(arguments)
+    plan = config.plan(arguments)
+    if arguments.show:
+        _run_hydra(Job(typed), arguments, plan)
+        return 0
+    for line in plan.notes:
+        note(line)
+    if plan.sweep_dir:
+        return _sweep(typed, arguments, plan, plan.sweep_dir)
+    assert plan.run_dir
+    finished(plan.jobs[0], plan.run_dir)  # refuses another run's folder before Hydra writes anything there
+    job = Job(typed, existed=plan.run_dir.exists())
+    with _told_how_to_go_on(typed, plan.run_dir):
+        _run_hydra(job, arguments, plan)
+    if job.error:
+        raise job.error
+    return 0
+
+
+def _sweep(typed: str, arguments: Arguments, plan: Plan, folder: Path) -> int:
+    """Run the jobs that are missing, and end in the table, also where someone interrupts."""
+    sweep = import_module(f"{__package__}.sweep")  # rich's tables and matplotlib
+    if plan.complete:
+        sweep.claim(folder, plan.jobs, typed)
+    try:
+        with _told_how_to_go_on(typed, folder):
+            _run_hydra(Job(typed, skip_finished=plan.complete), arguments, plan)
+    except (KeyboardInterrupt, Interrupted):
+        sweep.report(folder)
+        raise
+    return 0 if sweep.report(folder) else 1
+
+
+@contextmanager
+def _told_how_to_go_on(typed: str, folder: Path) -> Iterator[None]:
+    """Have a stop by a signal name the whole line that goes on."""
+    try:
+        yield
+    except Interrupted as stop:
+        stop.command = going_on(typed, folder)
+        raise
+
+
+def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
+    """Hand the checked command line to Hydra, with its sweepers and launchers."""
+    flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
+    run = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="config")(job)
+    try:
+        with _stage([PROGRAM, *flags, *plan.overrides]), jobs.given(plan.lines) if plan.lines else nullcontext():
+            run()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(config.one_line(error)) from error
+    except OSError as error:  # a job keeps its own errors, so this is Hydra making the folder
+        raise UserError(f"{error.filename}: the run's folder cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _stage(argv: list[str]) -> Iterator[None]:
+    """Set what Hydra reads: the command line, and the variable that makes it raise errors rather than print them."""
+    key = "HYDRA_FULL_ERROR"
+    typed, before = sys.argv, os.environ.get(key)
+    sys.argv, os.environ[key] = argv, "1"
+    try:
+        yield
+    finally:
+        sys.argv = typed
+        if before is None:
+            del os.environ[key]
+        else:
+            os.environ[key] = before

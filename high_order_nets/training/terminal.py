@@ -1,0 +1,46 @@
+"""What the program writes on a terminal."""
+
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+PROGRAM = "high-order-nets"
+
+
+def tolerate() -> None:
+    """Have both streams replace what their encoding cannot write: a run must not end at a box-drawing character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIO) or hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+def fail(message: str, status: int) -> int:
+    """Write why the program ends, in one line, and return its exit status."""
+    note(message)
+    return status
+
+
+def note(message: str) -> None:
+    """Write one line to the error stream."""
+    sys.stderr.write(f"{PROGRAM}: {printable(' '.join(message.split()))}\n")
+
+
+def show(text: str) -> None:
+    """Write a text to the output, its lines as they are."""
+    from rich.console import Console  # noqa: PLC0415 - not for completion
+
+    Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(printable(text))
+
+
+def printable(text: str) -> str:
+    """Take out what a terminal would obey: names come from files, and those may come from strangers."""
+    return re.sub(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", "�", text)
+
+
+def going_on(command: str, folder: Path) -> str:
+    """Return the line that goes on with what a command has left in a folder, ready to be typed."""
+    words: Sequence[str] = shlex.split(command)
+    return shlex.join([*(word for word in words if not word.startswith("run_dir=")), f"run_dir={folder}"])

@@ -1,0 +1,112 @@
+"""Which jobs a sweep runs: each setting once, drawn once, those that are missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from high_order_nets import cli
+from high_order_nets.training import config
+from high_order_nets.training.overrides import parse
+
+from .conftest import Runner
+
+Captured = pytest.CaptureFixture[str]
+
+
+def recorded(folder: Path, key: str) -> list:
+    return [job[key] for job in json.loads((folder / "sweep.json").read_text())["jobs"]]
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    ["seed=shuffle(1,2,3,4)", "seed=shuffle(range(1,5))", "seed=sort(3,1,2,reverse=true)", "seed=range(4,0,-1)"],
+)
+def test_a_drawn_order_is_that_of_the_record_and_of_the_next_time(drawn: str, runner: Runner, tmp_path: Path) -> None:
+    line = ["train", "-m", drawn, f"run_dir={tmp_path}"]
+    assert cli.main(line) == 0
+    ran = [job["seed"] for job in runner.configs]
+    assert ran == recorded(tmp_path, "seed")
+    assert [int(folder.name) for folder in runner.folders] == list(range(len(ran)))
+    (tmp_path / "1" / "metrics.json").unlink()
+    runner.configs.clear()
+    assert cli.main(line) == 0
+    assert [job["seed"] for job in runner.configs] == [ran[1]]
+
+
+def test_a_job_of_another_config_is_not_taken_for_finished(runner: Runner, tmp_path: Path) -> None:
+    line = ["train", "-m", "n=2,3", f"run_dir={tmp_path}"]
+    assert cli.main(line) == 0
+    file = tmp_path / "1" / "config.yaml"
+    file.write_text(file.read_text().replace("n: 3", "n: 4"))
+    runner.configs.clear()
+    cli.main(line)
+    assert [job["n"] for job in runner.configs] == [3]
+
+
+def test_more_epochs_let_every_job_go_on(runner: Runner, tmp_path: Path) -> None:
+    line = ["train", "-m", "n=2,3", f"run_dir={tmp_path}"]
+    assert cli.main([*line, "max_epochs=2"]) == 0
+    runner.configs.clear()
+    assert cli.main([*line, "max_epochs=5"]) == 0
+    assert [(job["n"], job["max_epochs"]) for job in runner.configs] == [(2, 5), (3, 5)]
+    assert recorded(tmp_path, "max_epochs") == [5, 5]
+
+
+def test_the_folder_of_a_run_is_evaluated_once() -> None:
+    plan = config.plan(parse(["n=2"]))
+    assert f"hydra.run.dir='{plan.run_dir}'" in plan.overrides
+
+
+def test_jobs_that_differ_only_in_unread_knobs_run_once(runner: Runner, tmp_path: Path, capsys: Captured) -> None:
+    line = ["train", "-m", "layer_type=standard,polynomial2d", "n=2,3", "seed=1,2", f"run_dir={tmp_path}"]
+    assert cli.main(line) == 0
+    ran = [(job["choices"]["layer_type"], job["n"], job["seed"]) for job in runner.configs]
+    polynomials = [("polynomial2d", n, seed) for n in (2, 3) for seed in (1, 2)]
+    assert ran == [("standard", 2, 1), ("standard", 2, 2), *polynomials]
+    assert recorded(tmp_path, "n") == [n for _, n, _ in ran]
+    assert "2 of 8 jobs differ from others only in knobs that they do not read" in capsys.readouterr().err
+    runner.configs.clear()
+    assert cli.main(line) == 0
+    assert not runner.configs
+
+
+def test_a_sweep_begun_with_all_its_jobs_keeps_them(runner: Runner, tmp_path: Path, monkeypatch) -> None:
+    line = ["train", "-m", "layer_type=standard", "n=2,3", f"run_dir={tmp_path}"]
+    with monkeypatch.context() as before:
+        before.setattr(config.CheckedJob, "effective", property(lambda job: job.config))
+        assert cli.main(line) == 0
+    assert len(runner.configs) == 2
+    (tmp_path / "1" / "metrics.json").unlink()
+    assert cli.main(line) == 0
+    assert len(runner.configs) == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("segments=3", "segments is not read by layer_type=polynomial2d"),
+        ("alpha=0.5", "alpha is not read by layer_type=polynomial2d"),
+        ("n=4 layer_type=standard", "n is not read by layer_type=standard"),
+        ("domain=tanh layer_type=standard", "domain is not read by layer_type=standard"),
+        ("epochs_per_layer=2", "epochs_per_layer is not read by layer_by_layer=false"),
+        ("label_smoothing=0.1 loss=mse", "label_smoothing is not read by loss=mse"),
+        ("n=4 layer_type=crelu", "n is not read by layer_type=crelu"),
+        ("n=4 segments=2 layer_type=continuous2d alpha=1", "alpha is not read by layer_type=continuous2d"),
+        ("scale=2 layer_type=standard", None),  # the inputs are scaled to it
+        ("n=4", None),
+        ("", None),
+    ],
+)
+def test_knobs_without_effect_are_named(typed: str, said: str | None) -> None:
+    notes = config.plan(parse(typed.split())).notes
+    assert notes == (() if said is None else (said,))
+
+
+def test_in_a_sweep_a_knob_is_named_that_no_job_reads() -> None:
+    def notes(layer_types: str) -> list[str]:
+        plan = config.plan(parse(["-m", f"layer_type={layer_types}", "segments=2", "seed=1,2"]))
+        return [note for note in plan.notes if "segments" in note]
+
+    assert notes("standard,continuous2d") == []
+    assert notes("standard,polynomial2d") == ["segments is not read by layer_type=standard or layer_type=polynomial2d"]
