@@ -25,7 +25,6 @@ class HighOrderLayer(nn.Module):
     These parameters are all of the state: T follows from the basis.
     """
 
-    transform: Tensor
     neuron = "sum"
 
     def __init__(
@@ -47,7 +46,7 @@ class HighOrderLayer(nn.Module):
         self.bias = None if bias is None else parameter(bias)
         self.shape = parameter(synapse.weights, _functions(synapse, inputs.channels)) if synapse.shared else None
         self.base_weight = parameter(first, *rest) if synapse.base else None
-        self.register_buffer("transform", self._exact_transform(), persistent=False)
+        self.register_buffer("_transform", self._exact_transform(), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -57,6 +56,14 @@ class HighOrderLayer(nn.Module):
         if not self.weight.is_meta:
             initialise(self)
 
+    @property
+    def transform(self) -> Tensor:
+        """T (1 + G, M), exact, where the weight is now: it may have been assigned, from another device or dtype."""
+        kept: Tensor = self._buffers["_transform"]  # type: ignore[assignment]
+        if kept.device != self.weight.device or kept.dtype != torch.promote_types(self.weight.dtype, torch.float32):
+            self._transform = kept = self._exact_transform()
+        return kept
+
     def _exact_transform(self) -> Tensor:
         # At least float32, and never rounded on the way: `.bfloat16().double()` ends with an exact T again.
         dtype = torch.promote_types(self.weight.dtype, torch.float32)
@@ -64,7 +71,7 @@ class HighOrderLayer(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "HighOrderLayer":
         super()._apply(fn, recurse)
-        self.transform = self._exact_transform()
+        self._transform = self._exact_transform()
         return self
 
     @property
@@ -81,7 +88,7 @@ class HighOrderLayer(nn.Module):
         self.synapse = synapse
         _prepare(synapse)
         self.weight, self.bias, self.shape, self.base_weight = parameters
-        self.transform = self._exact_transform()
+        self._transform = self._exact_transform()
 
     @property
     def constants_add_up(self) -> bool:

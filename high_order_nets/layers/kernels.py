@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor  # the vmap of is_grads_batched; nothing public tells
+from torch.autograd.forward_ad import unpack_dual
 
 from .bag import Bag
 from .dense import Dense
@@ -56,10 +58,20 @@ def apply(layer: "HighOrderLayer", x: Tensor) -> Tensor:
     parameters = layer.own_parameters()
     dtype = product_dtype(x, parameters.weight)
     kernel = next(kernel for kernel in reversed(KERNELS) if kernel.suits(layer, x))
-    # Compilers make their own choice of what to keep, and functorch's transforms differentiate plain operations.
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    # Compilers make their own choice of what to keep; transforms, tangents and traces follow plain operations.
+    if torch.compiler.is_compiling() or _transformed() or _has_tangent(x, *parameters) or torch.jit.is_tracing():
         return kernel.plain(layer, x, parameters, dtype)
     return _Recomputed.apply(kernel, layer, dtype, x, *parameters)  # type: ignore[no-any-return]
+
+
+def _transformed() -> bool:
+    """Say whether one of torch.func's transforms runs: torch has no public question."""
+    return torch._C._are_functorch_transforms_active()  # type: ignore[no-any-return]
+
+
+def _has_tangent(*tensors: Tensor | None) -> bool:
+    """Say whether forward-mode differentiation, by bare dual numbers, passes through one of these."""
+    return any(tensor is not None and unpack_dual(tensor).tangent is not None for tensor in tensors)
 
 
 class _Recomputed(torch.autograd.Function):
@@ -78,12 +90,13 @@ class _Recomputed(torch.autograd.Function):
         x, *parameters = ctx.saved_tensors
         needed = list(ctx.needs_input_grad[3:])
         arguments = (ctx.layer, x, Parameters(*parameters), ctx.dtype, grads[0], needed)
-        if torch.is_grad_enabled():  # With create_graph somebody will differentiate these gradients.
-            return None, None, None, *_differentiable_gradients(ctx.kernel, *arguments)
+        # With create_graph somebody will differentiate these gradients; under vmap the output's have one axis more.
+        if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]):
+            return None, None, None, *_plain_gradients(ctx.kernel, *arguments)
         return None, None, None, *ctx.kernel.gradients(*arguments)
 
 
-def _differentiable_gradients(
+def _plain_gradients(
     kernel: Kernel,
     layer: "HighOrderLayer",
     x: Tensor,
@@ -92,8 +105,10 @@ def _differentiable_gradients(
     grad: Tensor,
     needed: list[bool],
 ) -> Gradients:
-    """Differentiate the plain operations, keeping their graph."""
+    """Differentiate the plain operations, keeping their graph where gradients have one."""
+    keep = torch.is_grad_enabled()
     inputs = [tensor for tensor, need in zip((x, *parameters), needed, strict=True) if need and tensor is not None]
-    y = kernel.plain(layer, x, parameters, dtype)
-    found = iter(torch.autograd.grad(y, inputs, grad, create_graph=True, allow_unused=True))
+    with torch.enable_grad():
+        y = kernel.plain(layer, x, parameters, dtype)
+    found = iter(torch.autograd.grad(y, inputs, grad, create_graph=keep, allow_unused=True))
     return tuple(next(found) if need else None for need in needed)

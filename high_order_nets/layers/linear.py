@@ -3,9 +3,8 @@
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from .bag import prefers_bag
 from .base import HighOrderLayer
 from .parameters import Inputs, Parameters
 from .synapse import Synapse, as_synapse
@@ -37,9 +36,6 @@ class HighOrderLinear(HighOrderLayer):
             device=device,
             dtype=dtype,
         )
-        if prefers_bag(synapse):  # whose rows lie in memory one after another; the shape stays (out, M, in)
-            by_row = self.weight.detach().permute(1, 2, 0).contiguous()
-            self.weight = nn.Parameter(by_row.permute(2, 0, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """x (…, in_features) → (…, out_features)."""

@@ -138,8 +138,10 @@ class _ProductKernel:
             leaf = piece.detach().requires_grad_(needed[0])
             with torch.enable_grad():
                 y = self.plain(layer, leaf, Parameters(*leaves), dtype)  # type: ignore[arg-type]
-            torch.autograd.backward(y, piece_grad)
-            x_grads.append(leaf.grad)
+            if y.requires_grad:
+                torch.autograd.backward(y, piece_grad)
+            # Functions that are constant piece by piece know nothing of x.
+            x_grads.append(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad)
         x_grad = torch.cat(x_grads) if needed[0] else None
         return x_grad, *(None if leaf is None else leaf.grad for leaf in leaves)
 
