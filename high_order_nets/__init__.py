@@ -16,6 +16,11 @@ _LAZY = {
     "refine": ".refinement",
     "load": ".training.loading",
 }
+__all__ = ["__version__", *_LAZY]  # noqa: PLE0604 - the names are there on first use
+
+
+def __dir__() -> list[str]:
+    return [name for name in globals() if name.startswith("__")] + list(_LAZY)
 
 
 def __getattr__(name: str) -> Any:

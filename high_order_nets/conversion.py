@@ -23,6 +23,8 @@ from .layers import (
     fully_connected,
     make_synapse,
 )
+from .layers.keywords import check_keywords
+from .layers.synapse import OPTIONS
 from .report import Kept, Report, Swap, count_parameters, count_reduced_parameters
 from .swaps import (
     ACTIVATIONS,
@@ -93,7 +95,8 @@ def _synapse(layer_type: str | Synapse | None, options: dict[str, Any]) -> Synap
     standard = layer_type in ("standard", None)
     try:
         if isinstance(layer_type, Synapse):
-            return as_synapse(layer_type, options)
+            return as_synapse(layer_type, options, convert)
+        check_keywords(convert, options, OPTIONS)
         synapse = make_synapse("polynomial" if standard else str(layer_type), **(DEFAULTS | options))
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error

@@ -95,6 +95,9 @@ def coarsen(
 ) -> tuple[nn.Module, "Coarsening"]:
     """Give a copy whose functions meet the old ones at the new nodes, and a report of the errors that this made.
 
+    At a jump they meet the mean of its two sides, so that a continuous function is off by half of the jump, the least
+    there is; between Chebyshev-Lobatto nodes interpolation is off by at most 1 + Λ times the least possible error,
+    with the Lebesgue constant Λ = 1.25, 1.67, 2.2 of n = 3, 4, 8. A Fourier series gets the least-squares fit.
     The keywords are those of Target. Where a convolution pads, `parameters="spectral"` lets the border count
     constants that padded taps do not have. Raises UserError for what cannot even be approximated.
     """
@@ -225,7 +228,7 @@ class Approximation:
     relative: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Coarsening:
     """Hold the errors of all layers."""
 
@@ -235,6 +238,10 @@ class Coarsening:
     def relative(self) -> float:
         """The largest relative error."""
         return max(layer.relative for layer in self.layers)
+
+    def __repr__(self) -> str:
+        """The text: what a notebook shows of its last value."""
+        return str(self)
 
     def __str__(self) -> str:
         return "\n".join(

@@ -26,7 +26,7 @@ class Kept:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """Everything a conversion swapped and kept, with the parameter counts.
 
@@ -45,6 +45,10 @@ class Report:
         """Say in one line what was kept and why."""
         kept = Counter(f"{kept.kind} ({kept.reason})" for kept in self.kept)
         return "Kept: " + ", ".join(f"{count} × {what}" for what, count in kept.items())
+
+    def __repr__(self) -> str:
+        """The text: what a notebook shows of its last value."""
+        return str(self)
 
     def __str__(self) -> str:
         swaps = Counter(f"{swap.old} → {swap.new}" for swap in self.swapped)

@@ -353,3 +353,23 @@ def test_coarsening_to_another_family_fits(new: str) -> None:
     other, report = coarsen(layer, layer_type=new)
     assert other(x).isfinite().all()
     assert 0 < report.relative < 10
+
+
+@pytest.mark.parametrize(("layer_type", "n"), [("continuous", 3), ("continuous", 2), ("polynomial", 3)])
+def test_a_coarsened_jump_is_met_in_the_middle(layer_type: str, n: int) -> None:
+    step = HighOrderLinear(1, 1, "discontinuous", n=1, segments=2, dtype=torch.float64)
+    with torch.no_grad():
+        step.weight.copy_(torch.tensor([[[0.0], [1.0]]]))
+    segments = {} if layer_type == "polynomial" else {"segments": 2}
+    coarse, report = coarsen(step, layer_type=layer_type, n=n, **segments)
+    values = [0.0, 0.5, 1.0] if layer_type == "polynomial" else [0.0, *[0.0] * (n - 2), 0.5, *[1.0] * (n - 1)]
+    assert coarse.weight.flatten().tolist() == pytest.approx(values, abs=1e-12)
+    assert report.relative == pytest.approx(0.5, abs=2e-2)  # at the jump itself; the samples stop just beside it
+
+
+def test_a_jump_inside_a_new_segment_is_met_in_the_middle() -> None:
+    step = HighOrderLinear(1, 1, "discontinuous", n=1, segments=2, dtype=torch.float64)
+    with torch.no_grad():
+        step.weight.copy_(torch.tensor([[[0.0], [1.0]]]))
+    coarse, _ = coarsen(step, n=3, segments=1)
+    assert coarse.weight.flatten().tolist() == pytest.approx([0.0, 0.5, 1.0], abs=1e-12)

@@ -10,6 +10,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+BESIDE = 1e-9
+"""How near to a node its sides are looked at, in lengths of the interval."""
+
 
 class Basis(ABC):
     """f(x) = Σ_j w_j b_j(x): M weights a function, on the interval [-length/2, length/2].
@@ -101,9 +104,13 @@ class Basis(ABC):
         del places
         return self.functions(x)
 
-    def node_places(self) -> Tensor | None:
-        """Give a point beside each node, within the smooth piece that the node belongs to, float64 (M,)."""
-        return self.nodes()
+    def node_sides(self) -> tuple[Tensor, Tensor] | None:
+        """Give a point on the left and one on the right of each node, as near as matters, float64 (M,) each.
+
+        Both are on the same side where the value at the node says nothing of the other one.
+        """
+        nodes = self.nodes()
+        return None if nodes is None else (nodes - BESIDE * self.length, nodes + BESIDE * self.length)
 
     def _from_terms(self, x: Tensor, terms: list[Tensor]) -> Tensor:
         reduced = torch.stack([torch.ones_like(x), *terms])

@@ -12,8 +12,9 @@ from .fourier import Fourier
 def change_of_weights(old: Basis, new: Basis) -> Tensor:
     """E, float64 (M', M): w' = E w are the new weights of the function that has the weights w, w'_j = f(X'_j).
 
-    Exact where the new space contains the old one, else interpolation; a basis without nodes gets the
-    least-squares fit. Made once, not to be changed in place.
+    Exact where the new space contains the old one, else interpolation, at a jump of the mean of its two sides: no
+    continuous function is nearer to both. A basis without nodes gets the least-squares fit. Made once, not to be
+    changed in place.
     """
     return _change(old, new)
 
@@ -47,9 +48,10 @@ def _change(old: Basis, new: Basis) -> Tensor:
     with on_their_own(), torch.no_grad():
         if old == new or (isinstance(old, Fourier) and isinstance(new, Fourier) and old.length == new.length):
             return torch.eye(new.weights, old.weights, dtype=torch.float64)
-        nodes, places = new.nodes(), new.node_places()
-        if nodes is not None and places is not None:
-            return old.functions_within(nodes, places).T
+        nodes, sides = new.nodes(), new.node_sides()
+        if nodes is not None and sides is not None:
+            left, right = (old.functions_within(nodes, side) for side in sides)
+            return ((left + right) / 2).T
         x = sample_points(old, new)
         return torch.linalg.lstsq(new.functions(x).T, old.functions(x).T).solution
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .base import (
+    BESIDE,
     Basis,
     affine,
     chebyshev,
@@ -48,11 +49,6 @@ class Piecewise(Basis):
         """X_j, float64 (M,), from left to right; discontinuous functions have each knot twice."""
         u, _ = self._node_positions()
         return (u / self.segments - 0.5) * self.length
-
-    def node_places(self) -> Tensor:
-        """Points beside the nodes, towards the middles of their segments, float64 (M,)."""
-        u, segment = self._node_positions()
-        return ((u + 1e-3 * (segment + 0.5 - u)) / self.segments - 0.5) * self.length
 
     def functions_within(self, x: Tensor, places: Tensor) -> Tensor:
         """Evaluate b_1 … b_M at x by the segments of the places: (M, *x.shape)."""
@@ -214,6 +210,14 @@ class DiscontinuousPiecewise(Piecewise, name="discontinuous"):
     def weights(self) -> int:
         """M = S n."""
         return self.segments * self.n
+
+    def node_sides(self) -> tuple[Tensor, Tensor]:
+        """Give both sides of each node within its segment: the ends of neighbours have values of their own."""
+        nodes = self.nodes()
+        start = self.breaks[self._node_positions()[1].long()]
+        end = start + self.length / self.segments
+        beside = BESIDE * self.length
+        return torch.maximum(nodes - beside, start + beside), torch.minimum(nodes + beside, end - beside)
 
     def _terms(self, u: Tensor, ramps: list[Tensor]) -> list[Tensor]:
         masks = self._masks(self._segment(u))

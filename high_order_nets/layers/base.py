@@ -209,8 +209,12 @@ class HighOrderLayer(nn.Module):
         return ordinary // self.fan_in
 
     def extra_repr(self) -> str:
-        """Show the weight's shape and the synapse."""
-        return f"weight={tuple(self.weight.shape)}, {self.synapse}, bias={self.bias is not None}"
+        """Show the layer's sizes as torch does, then the functions."""
+        return f"{self._sizes()}, bias={self.bias is not None}, {self.synapse}"
+
+    def _sizes(self) -> str:
+        """Write the sizes that the layer was made with."""
+        raise NotImplementedError
 
 
 def _prepare(synapse: Synapse) -> None:

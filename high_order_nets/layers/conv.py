@@ -26,6 +26,17 @@ def sizes(size: Size, dimensions: int) -> tuple[int, ...]:
     return given
 
 
+def written_sizes(layer: Any, more: dict[str, Any]) -> str:
+    """Write the sizes of a convolution, and those of its options that are not the default, as torch's repr does."""
+    ones = (1,) * layer.dimensions
+    options: dict[str, Any] = {"kernel_size": layer.kernel_size, "stride": layer.stride}
+    options |= {"padding": layer.padding} if layer.padding not in ((0,) * layer.dimensions, 0) else {}
+    options |= {"dilation": layer.dilation} if layer.dilation != ones else {}
+    options |= {"groups": layer.inputs.groups} if layer.inputs.groups != 1 else {}
+    words = ", ".join(f"{key}={value}" for key, value in (options | more).items())
+    return f"{layer.in_channels}, {layer.out_channels}, {words}"
+
+
 def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
     """Refuse groups that do not divide the channels."""
     if groups < 1 or in_channels % groups or out_channels % groups:
@@ -62,7 +73,7 @@ class _HighOrderConv(HighOrderLayer):
         dtype: Any = None,
         **options: Any,
     ):
-        synapse = as_synapse(synapse, options)
+        synapse = as_synapse(synapse, options, type(self))
         check_groups(in_channels, out_channels, groups)
         self._check_padding(padding, stride, padding_mode)
         kernel = sizes(kernel_size, self.dimensions)
@@ -87,6 +98,10 @@ class _HighOrderConv(HighOrderLayer):
             raise ValueError(f"padding={padding!r}: expected a number, same or valid")
         if padding == "same" and any(step != 1 for step in sizes(stride, self.dimensions)):
             raise ValueError(f"padding='same' with stride={stride}: the size can only stay the same at stride 1")
+
+    def _sizes(self) -> str:
+        padding = {} if self.padding_mode == "zeros" else {"padding_mode": self.padding_mode}
+        return written_sizes(self, padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, in, *space) or (in, *space) → (batch, out, *space') or (out, *space')."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import HighOrderLayer
-from .conv import Size, check_groups, sizes
+from .conv import Size, check_groups, sizes, written_sizes
 from .parameters import Inputs, Parameters
 from .synapse import Synapse, as_synapse
 
@@ -44,7 +44,7 @@ class _HighOrderConvTranspose(HighOrderLayer):
         dtype: Any = None,
         **options: Any,
     ):
-        synapse = as_synapse(synapse, options)
+        synapse = as_synapse(synapse, options, type(self))
         check_groups(in_channels, out_channels, groups)
         if padding_mode != "zeros":
             raise ValueError(f"padding_mode={padding_mode!r}: transposed convolutions know zeros alone, as torch's do")
@@ -124,6 +124,10 @@ class _HighOrderConvTranspose(HighOrderLayer):
         """(in, out/groups, *k) → (out,): the mean over the places, which a stride gives different numbers of taps."""
         grouped = constants.unflatten(0, (self.inputs.groups, -1))  # (groups, in/groups, out/groups, *k)
         return grouped.sum(1).flatten(0, 1).flatten(1).sum(1) * (self.inputs.reached / self.fan_in)
+
+    def _sizes(self) -> str:
+        extra = {"output_padding": self.output_padding} if any(self.output_padding) else {}
+        return written_sizes(self, extra)
 
     @property
     def constants_add_up(self) -> bool:

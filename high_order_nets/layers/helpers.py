@@ -6,8 +6,9 @@ from ..basis import Basis
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
+from .keywords import check_keywords
 from .product import fully_connected
-from .synapse import families, make_synapse
+from .synapse import OPTIONS, families, make_synapse
 
 CONVOLUTIONS: dict[str, type[HighOrderLayer]] = {"1d": HighOrderConv1d, "2d": HighOrderConv2d, "3d": HighOrderConv3d}
 TRANSPOSED: dict[str, type[HighOrderLayer]] = {
@@ -36,6 +37,7 @@ def high_order_fc_layers(layer_type: str, *, in_features: int, out_features: int
     if layer_type not in families():
         raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(families())}")
     own = {key: options.pop(key) for key in _OWN if key in options}
+    check_keywords(high_order_fc_layers, options, (*OPTIONS, *_OWN))
     own = {"bias": layer_type == "product"} | own
     return fully_connected(in_features, out_features, make_synapse(layer_type, **options), **own)
 
@@ -69,5 +71,7 @@ def _convolution(
     if layer_type not in convolution_layers():
         raise ValueError(f"layer_type={layer_type!r}: expected one of {', '.join(convolution_layers())}")
     own = {key: options.pop(key) for key in _OWN_CONVOLUTION if key in options}
+    helper = high_order_convolution_layers if classes is CONVOLUTIONS else high_order_convolution_transpose_layers
+    check_keywords(helper, options, (*OPTIONS, *_OWN_CONVOLUTION))
     synapse = make_synapse(layer_type, **options)
     return classes[layer_type[-2:]](in_channels, out_channels, kernel_size, synapse, **own)  # type: ignore[arg-type]

@@ -59,7 +59,7 @@ def apply(layer: "HighOrderLayer", x: Tensor) -> Tensor:
     dtype = product_dtype(x, parameters.weight)
     kernel = next(kernel for kernel in reversed(KERNELS) if kernel.suits(layer, x))
     # Compilers make their own choice of what to keep; transforms, tangents and traces follow plain operations.
-    if torch.compiler.is_compiling() or _transformed() or _has_tangent(x, *parameters) or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or _transformed() or _has_tangent(x, *parameters) or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return kernel.plain(layer, x, parameters, dtype)
     return _Recomputed.apply(kernel, layer, dtype, x, *parameters)  # type: ignore[no-any-return]
 

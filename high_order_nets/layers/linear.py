@@ -26,7 +26,7 @@ class HighOrderLinear(HighOrderLayer):
         dtype: Any = None,
         **options: Any,
     ):
-        synapse = as_synapse(synapse, options)
+        synapse = as_synapse(synapse, options, type(self))
         self.in_features, self.out_features = in_features, out_features
         super().__init__(
             (out_features, in_features),
@@ -36,6 +36,9 @@ class HighOrderLinear(HighOrderLayer):
             device=device,
             dtype=dtype,
         )
+
+    def _sizes(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}"
 
     def forward(self, x: Tensor) -> Tensor:
         """x (…, in_features) → (…, out_features)."""

@@ -72,7 +72,7 @@ class HighOrderProduct(HighOrderLinear):
         dtype: Any = None,
         **options: Any,
     ):
-        synapse = replace(as_synapse(synapse, options), parameters="nodal", neuron="product")
+        synapse = replace(as_synapse(synapse, options, type(self)), parameters="nodal", neuron="product")
         super().__init__(in_features, out_features, synapse, bias, device, dtype)
 
 

@@ -14,8 +14,10 @@ class HighOrderMLP(nn.Module):
     """Layers of functions with norms between them: x (…, in_width) → (…, out_width).
 
     layer_type is a name, with n, segments, scale and the other options of its synapse, or a Synapse. hidden_layers
-    counts the layers of hidden neurons: 0 is one layer from input to output. `norm`, any that `convert` knows, stands
-    between two layers; nothing else does, the functions bend by themselves. Raises UserError for an unknown name.
+    counts the layers of hidden neurons: 0 is one layer of functions from input to output, h are h + 1 of them. (In
+    high-order-layers-torch it counts the layers between two hidden ones: its h is h + 1 here.) `norm`, any that
+    `convert` knows, stands between two layers; nothing else does, the functions bend by themselves. Raises UserError
+    for an unknown name.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ def _widths(inputs: int, hidden: int, layers: int, outputs: int) -> list[int]:
 
 def _synapse(layer_type: str | Synapse, options: dict[str, Any]) -> Synapse:
     try:
-        return as_synapse(layer_type, options)
+        return as_synapse(layer_type, options, HighOrderMLP)
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
 
