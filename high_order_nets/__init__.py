@@ -16,7 +16,7 @@ _LAZY = {
     "refine": ".refinement",
     "load": ".training.loading",
 }
-__all__ = ["__version__", *_LAZY]  # noqa: PLE0604 - the names are there on first use
+__all__ = ["coarsen", "convert", "load", "refine"]
 
 
 def __dir__() -> list[str]:

@@ -28,11 +28,14 @@ from .layers.synapse import OPTIONS
 from .report import Kept, Report, Swap, count_parameters, count_reduced_parameters
 from .swaps import (
     ACTIVATIONS,
+    attachment,
     check_names,
     is_gate,
     kept_reason,
     make_activation,
     make_norm,
+    shared_parameters,
+    turn_off_fast_path,
     uses_functional_activation,
 )
 from .widths import scalable, scale_width, width_matching
@@ -179,15 +182,31 @@ class _Plan:
         counts = count_parameters(before), count_parameters(after), count_reduced_parameters(after)
         return Report(tuple(self.swapped), tuple(self.kept), *counts, divisor)
 
+    def _alone(self, net: nn.Module, name: str, module: nn.Module) -> bool:
+        """Say whether a norm or an activation may go; note why not."""
+        reason = attachment(module) or self._tied(shared_parameters(net), module)
+        if reason:
+            self.kept.append(Kept(name, type(module).__name__, reason))
+        return reason is None
+
+    @staticmethod
+    def _tied(shared: dict[int, str], module: nn.Module) -> str | None:
+        places = {shared[id(p)] for p in module._parameters.values() if id(p) in shared}
+        return f"tied: {', '.join(sorted(places))} are one parameter" if places else None
+
     def _swap_layers(self, net: nn.Module) -> None:
+        shared = shared_parameters(net)
         names = [name for name, m in net.named_modules() if type(m) in LAYERS]
         for name, module in list(net.named_modules()):
             reason = self._skipped(name, names) or kept_reason(net, name, module, LAYERS) or self._unsuited(module)
+            if type(module) in LAYERS:
+                reason = reason or self._tied(shared, module)
             if reason:
                 self.kept.append(Kept(name, type(module).__name__, reason))
             elif type(module) in LAYERS:
                 assert self.synapse is not None
                 self._replace(net, module, name, high_order(module, self.synapse))
+        turn_off_fast_path(net)
 
     def _unsuited(self, module: nn.Module) -> str | None:
         if self.synapse is None or type(module) not in LAYERS:
@@ -210,7 +229,7 @@ class _Plan:
         for name, module in list(net.named_modules()):
             new = make_norm(self.norm, module)
             found = found or new is not None
-            if isinstance(new, nn.Module):
+            if isinstance(new, nn.Module) and self._alone(net, name, module):
                 self._replace(net, module, name, new)
             elif isinstance(new, str):
                 self.kept.append(Kept(name, type(module).__name__, new))
@@ -224,10 +243,10 @@ class _Plan:
                 self.kept.append(Kept(name, type(module).__name__, reason))
             if type(module) not in ACTIVATIONS.values():
                 continue
-            if self._among_swapped(net, name):
-                self._replace(net, module, name, make_activation(self.activation).to(next(net.parameters())))
-            else:
+            if not self._among_swapped(net, name):
                 self.kept.append(Kept(name, type(module).__name__, "not between converted layers"))
+            elif self._alone(net, name, module):
+                self._replace(net, module, name, make_activation(self.activation).to(next(net.parameters())))
 
     def _among_swapped(self, net: nn.Module, name: str) -> bool:
         """Say whether the nearest enclosing block with layers has a swapped one (all have in a standard network)."""
@@ -255,8 +274,12 @@ HIGH_ORDER = (HighOrderLinear, *CONVOLUTIONS.values(), *TRANSPOSED.values())
 def high_order(layer: nn.Module, synapse: Synapse) -> nn.Module:
     """Make the high-order layer that stands for a linear or convolution layer; fresh weights, no bias.
 
-    The bias goes because constants are in the functions; where they are not, it stays.
+    The bias goes because constants are in the functions; where they are not, it stays. What was frozen stays frozen.
     """
+    return _like(layer, synapse).requires_grad_(layer.weight.requires_grad)  # type: ignore[union-attr, arg-type]
+
+
+def _like(layer: nn.Module, synapse: Synapse) -> nn.Module:
     factory = {"device": layer.weight.device, "dtype": layer.weight.dtype}  # type: ignore[union-attr]
     bias = layer.bias is not None and not synapse.basis.has_constant
     if isinstance(layer, nn.Linear):

@@ -16,6 +16,11 @@ class Swap:
     old: str
     new: str
 
+    @property
+    def fresh(self) -> bool:
+        """Say whether its weights are new: those of a high-order layer are."""
+        return self.new.startswith("HighOrder")
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -59,6 +64,7 @@ class Report:
                 f" ({self.parameters_reduced:,} without redundant constants)",
                 *([f"widths: divided by {self.divisor:.4g}"] if self.divisor != 1 else []),
                 *(f"swapped {count} × {what}" for what, count in swaps.items()),
+                *(["weights of swapped layers: new, to be trained"] if any(s.fresh for s in self.swapped) else []),
                 *(f"kept {count} × {what}" for what, count in kept.items()),
             ]
         )

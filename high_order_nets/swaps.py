@@ -6,10 +6,12 @@ import re
 from functools import lru_cache
 
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 from torchvision.ops import SqueezeExcitation
 
 from .errors import UserError
 from .layers import L2, MaxAbs, MaxCenter
+from .source import reader_of
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -52,6 +54,34 @@ def make_activation(name: str) -> nn.Module:
     return nn.Identity() if name == "none" else ACTIVATIONS[name]()
 
 
+def attachment(module: nn.Module) -> str | None:
+    """Name what hangs on a module and would be lost with it; None where there is nothing."""
+    if is_parametrized(module):
+        return "its parameters are parametrised"
+    kinds = [key for key in vars(module) if key.endswith("_hooks") and vars(module)[key]]
+    return f"it has hooks ({', '.join(kind.strip('_') for kind in kinds)})" if kinds else None
+
+
+def shared_parameters(net: nn.Module) -> dict[int, str]:
+    """Name, for each parameter that several modules hold, by its id, the places that it is in."""
+    places: dict[int, list[str]] = {}
+    for name, module in net.named_modules():
+        for key, parameter in module._parameters.items():
+            if parameter is not None:
+                places.setdefault(id(parameter), []).append(f"{name}.{key}".lstrip("."))
+    return {key: " and ".join(names) for key, names in places.items() if len(names) > 1}
+
+
+def turn_off_fast_path(net: nn.Module) -> None:
+    """Let transformer layers with swapped parts compute by their modules: their fast path reads linear1.weight."""
+    for module in net.modules():
+        if isinstance(module, nn.TransformerEncoderLayer) and nn.Linear not in {
+            type(module.linear1),
+            type(module.linear2),
+        }:
+            module.activation_relu_or_gelu = 0
+
+
 def is_gate(module: nn.Module) -> bool:
     """Say whether the module computes a gate: its layers and activations stay."""
     return isinstance(module, SqueezeExcitation)
@@ -63,17 +93,18 @@ def kept_reason(net: nn.Module, name: str, module: nn.Module, layers: tuple[type
         return "its projections are bare parameters"
     if not isinstance(module, layers):
         return None
+    if reason := attachment(module):
+        return reason
     if type(module) not in layers:
         return f"a subclass of {type(module).__bases__[0].__name__}, whose weight may be used directly"
     return _owner_reason(net, name)
 
 
 def _owner_reason(net: nn.Module, name: str) -> str | None:
-    """Look for an owner that keeps its layers: a gate, or a forward that reads their weights."""
-    parent_name, _, child = name.rpartition(".")
-    parent = net.get_submodule(parent_name)
-    if re.search(rf"self\.{re.escape(child)}\.weight", _forward_source(type(parent))):
-        return f"{type(parent).__name__}.forward uses its weight directly"
+    """Look for an owner that keeps its layers: one that reads their weights, or a gate."""
+    if reader := reader_of(net, name):
+        return reader
+    parent_name = name.rpartition(".")[0]
     while True:
         if is_gate(net.get_submodule(parent_name)):
             return "part of a gate (squeeze-and-excitation)"

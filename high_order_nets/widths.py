@@ -23,12 +23,12 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
     decide all widths.
     """
     if not scalable(net):
-        raise UserError(f"{asked}: {type(net).__name__} has no common width; ResNets and simple have one")
+        raise UserError(f"{asked}: {type(net).__name__} has no common width; ResNets, simple and mlp have one")
     others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm | nn.InstanceNorm2d)}
     if others:
         raise UserError(f"{asked}: cannot resize {', '.join(others)}; convert with norm= after the width is right")
-    convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
-    unit = math.lcm(*(conv.groups for conv in convs))
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    unit = math.lcm(*(m.groups for m in layers if isinstance(m, nn.Conv2d)))
 
     def scaled(width: int) -> int:
         # The small term keeps 64 / (1 / 1.5) at 96, whatever the division rounds to.
@@ -36,19 +36,21 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
 
     for parent in list(net.modules()):
         for name, child in parent.named_children():
-            new = _resized(child, scaled, child is convs[0])
+            new = _resized(child, scaled, child is layers[0], child is layers[-1])
             if new is not None:
                 setattr(parent, name, new.train(child.training))
 
 
-def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool) -> nn.Module | None:
+def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is_last: bool) -> nn.Module | None:
     if isinstance(module, nn.Conv2d):
         inputs = module.in_channels if is_first else scaled(module.in_channels)
         return conv_like(module, inputs, scaled(module.out_channels))
-    if isinstance(module, nn.BatchNorm2d):
-        return nn.BatchNorm2d(scaled(module.num_features), module.eps, module.momentum, **_like(module))
+    if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+        return type(module)(scaled(module.num_features), module.eps, module.momentum, **_like(module))
     if isinstance(module, nn.Linear):
-        return nn.Linear(scaled(module.in_features), module.out_features, module.bias is not None, **_like(module))
+        inputs = module.in_features if is_first else scaled(module.in_features)
+        outputs = module.out_features if is_last else scaled(module.out_features)
+        return nn.Linear(inputs, outputs, module.bias is not None, **_like(module))
     return None
 
 

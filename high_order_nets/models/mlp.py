@@ -50,14 +50,22 @@ class HighOrderMLP(nn.Module):
         return x
 
 
+class MLP(nn.Sequential):
+    """Linear layers with batch norm and ReLU on the flattened image: (batch, channels, size, size) → (batch, C)."""
+
+    scalable_width = True
+
+    def __init__(self, inputs: int, classes: int, hidden_width: int, hidden_layers: int):
+        *hidden, (last, outputs) = pairwise(_widths(inputs, hidden_width, hidden_layers, classes))
+        blocks = [nn.Sequential(nn.Linear(i, o, bias=False), nn.BatchNorm1d(o), nn.ReLU()) for i, o in hidden]
+        super().__init__(nn.Flatten(), *blocks, nn.Linear(last, outputs))
+
+
 def mlp(
     num_classes: int, channels: int = 3, image_size: int = 32, hidden_width: int = 128, hidden_layers: int = 2
-) -> nn.Sequential:
-    """Make the plain classifier: linear layers with batch norm and ReLU on the flattened image."""
-    widths = _widths(channels * image_size**2, hidden_width, hidden_layers, num_classes)
-    *hidden, (inputs, outputs) = pairwise(widths)
-    blocks = [nn.Sequential(nn.Linear(i, o, bias=False), nn.BatchNorm1d(o), nn.ReLU()) for i, o in hidden]
-    return nn.Sequential(nn.Flatten(), *blocks, nn.Linear(inputs, outputs))
+) -> MLP:
+    """Make the plain classifier that `convert` starts from."""
+    return MLP(channels * image_size**2, num_classes, hidden_width, hidden_layers)
 
 
 def _widths(inputs: int, hidden: int, layers: int, outputs: int) -> list[int]:

@@ -1,6 +1,8 @@
 """Optimizers and learning-rate schedules from the config."""
 
+import logging
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from torch.optim import lr_scheduler as schedules
 from ..errors import UserError
 from .targets import resolve
 
+log = logging.getLogger(__name__)
 Config = dict[str, Any]
 _OWN_KEYS = ("_target_", "default_learning_rate", "default_weight_decay", "create_graph")
 
@@ -27,7 +30,7 @@ def make_optimizers(config: Config, net: nn.Module, steps: int) -> dict[str, Any
 
 
 def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
-    """Build the optimizer: weight decay falls on weights only, not on norms and biases."""
+    """Build the optimizer; weight decay falls on weights alone, see `parameter_groups`."""
     node = config["optimizer"]
     target = resolve(node["_target_"], "optimizer")
     keywords = {key: value for key, value in node.items() if key not in _OWN_KEYS}
@@ -39,13 +42,60 @@ def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
 
 
 def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Split into weights, with decay, and norms and biases (at most one axis), without."""
-    parameters = list(net.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+    """Split into weights, with decay, and all else, without; functions that connections share come as a third group.
+
+    A weight is what multiplies inputs: by its name, as torch and this library give them, and of at least two axes.
+    Norms, biases, position tables, class tokens and scales are none. The decay of the functions is that of the weights.
+    """
+    return _groups(net, weight_decay, _kind)
+
+
+def _groups(net: nn.Module, weight_decay: float, kind: Callable[[str, nn.Parameter], str]) -> list[dict[str, Any]]:
+    sorts: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], "functions": []}
+    for name, parameter in net.named_parameters():
+        sorts[kind(name, parameter)].append(parameter)
+    decays = {"weights": weight_decay, "others": 0.0, "functions": weight_decay}
+    return [{"params": found, "weight_decay": decays[sort]} for sort, found in sorts.items() if found]
+
+
+def _kind(name: str, parameter: nn.Parameter) -> str:
+    *_, owner, own = ["", *name.split(".")]
+    if own == "shape":
+        return "functions"
+    parametrised = owner == "weight"  # parametrizations.weight.original
+    return "weights" if parameter.ndim > 1 and ("weight" in own or parametrised) else "others"
+
+
+def _kind_before(name: str, parameter: nn.Parameter) -> str:
+    """Give what a parameter was taken for until 2026-11: by its number of axes alone."""
+    del name
+    return "weights" if parameter.ndim > 1 else "others"
+
+
+def regroup(checkpoint: dict[str, Any], net: nn.Module) -> None:
+    """Bring a checkpoint of an older version, in place, to the groups of today: by the same parameters."""
+    before, now = ([group["params"] for group in _groups(net, 0.0, kind)] for kind in (_kind_before, _kind))
+    saved = [[len(group["params"]) for group in state["param_groups"]] for state in checkpoint["optimizer_states"]]
+    sizes, wanted = ([len(group) for group in groups] for groups in (before, now))
+    if sizes == wanted or saved != [sizes]:
+        return
+    log.info("the checkpoint's %d groups of parameters become today's %d: see weight_decay", len(before), len(now))
+    place = {id(p): index for index, p in enumerate(p for group in before for p in group)}
+    owner = {id(p): index for index, group in enumerate(before) for p in group}
+    (state,) = checkpoint["optimizer_states"]
+    old, groups = state["param_groups"], []
+    new_state, count = {}, 0
+    for group in now:
+        groups.append(old[owner[id(group[0])]] | {"params": list(range(count, count + len(group)))})
+        for parameter in group:
+            if place[id(parameter)] in state["state"]:
+                new_state[count] = state["state"][place[id(parameter)]]
+            count += 1
+    checkpoint["optimizer_states"] = [state | {"state": new_state, "param_groups": groups}]
+    for schedule in checkpoint["lr_schedulers"]:
+        for key in ("base_lrs", "_last_lr", "lr_lambdas"):
+            if isinstance(schedule.get(key), list):
+                schedule[key] = schedule[key][:1] * len(now)
 
 
 def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:

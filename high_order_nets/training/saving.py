@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from ..errors import Diverged, Interrupted, UserError
 from .build import Config
+from .optimizers import regroup
 from .runs import BEST, LAST
 from .signals import StopBetweenSteps
 
@@ -74,6 +75,7 @@ class Saver(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Go on where the checkpoint was saved."""
+        regroup(checkpoint, pl_module.net)  # type: ignore[arg-type]
         progress = checkpoint["progress"]
         if progress["batch"] and progress["processes"] != trainer.world_size:
             raise UserError(

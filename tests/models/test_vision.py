@@ -103,3 +103,11 @@ def test_only_the_current_stage_learns() -> None:
 def test_networks_without_stages_are_refused() -> None:
     with pytest.raises(UserError, match="layer_by_layer"):
         split(nn.Sequential())
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(32, 3), (64, 3), (65, 7), (224, 7)])
+def test_the_stem_is_that_of_the_image_size(size: int, kernel: int) -> None:
+    with torch.device("meta"):
+        net = image_classifier(torchvision.models.resnet18, channels=3, classes=10, image_size=size)
+    assert net.conv1.kernel_size == (kernel, kernel)
+    assert isinstance(net.maxpool, nn.Identity) == (kernel == 3)
