@@ -150,7 +150,10 @@ def _predict(argv: list[str]) -> int:
     if not images:
         raise UserError("predict: expected image files after ckpt=PATH")
     if missing := [path for path in images if not path.is_file()]:
-        raise UserError(f"{missing[0]}: no such file; expected an image")
+        what = (
+            "is a folder; expected the image files in it" if missing[0].is_dir() else "no such file; expected an image"
+        )
+        raise UserError(f"{missing[0]}: {what}")
     from .training.predict import predict  # noqa: PLC0415 - torch only after every check
 
     show("\n".join(predict(checkpoint, images)))

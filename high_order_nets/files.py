@@ -18,7 +18,8 @@ def whole_file(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """
     part = path.with_name(path.name + PART)
     try:
-        yield part
+        with by_umask(part):
+            yield part
         _flush(part)
         if keep is not None and path.exists():
             path.replace(keep)
@@ -26,6 +27,15 @@ def whole_file(path: Path, keep: Path | None = None) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def by_umask(file: Path) -> Iterator[None]:
+    """Give what the block writes to the file the mode of a file that open() makes; safetensors' own is 0600."""
+    file.touch()
+    mode = file.stat().st_mode
+    yield
+    file.chmod(mode)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,7 +1,9 @@
 """A data set as one file of plain tensors, ROOT/<name>.safetensors: made once, mapped into memory afterwards."""
 
+import errno
 import json
 import logging
+import os
 from pathlib import Path
 
 import torch
@@ -33,13 +35,39 @@ def load_images(name: str, root: Path) -> ImageData:
     if not path.exists():
         if name not in SOURCES:
             raise UserError(f"dataset {name!r}: no file {path}; known without one: digits, {', '.join(SOURCES)}")
-        try:
-            _prepare_once(name, root, path)
-        except OSError as error:
-            raise UserError(
-                f"cannot prepare {path}: {error}; dataset.root must be a folder that can be written"
-            ) from error
+        path = _prepared(name, root, path)
     return read_prepared(path, name)
+
+
+def _prepared(name: str, root: Path, path: Path) -> Path:
+    """Make the prepared file and say where it lies: in the user's cache where the files lie in a read-only folder.
+
+    There one file serves all roots: it is made of files whose checksums are known.
+    """
+    try:
+        _prepare_once(name, root, path)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not find_source(name, root).present():
+            raise _unwritable(path, error) from error
+    else:
+        return path
+    cached = cache_folder() / path.name
+    try:
+        if not cached.exists():
+            log.info("%s cannot be written: the prepared file goes to %s", root, cached)
+        _prepare_once(name, root, cached)
+    except OSError as error:
+        raise _unwritable(cached, error) from error
+    return cached
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"cannot prepare {path}: {error}; dataset.root must be a folder that can be written")
+
+
+def cache_folder() -> Path:
+    """Return the folder of this user's prepared files: under $XDG_CACHE_HOME, or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "high-order-nets"
 
 
 def read_prepared(path: Path, name: str) -> ImageData:
@@ -49,20 +77,23 @@ def read_prepared(path: Path, name: str) -> ImageData:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in KEYS}
         if metadata.get("dataset") != name:
-            raise ValueError(f"its metadata say dataset={metadata.get('dataset')!r}")
+            raise ValueError(f"its metadata key dataset is {metadata.get('dataset')!r}, not {name!r}")
         data = ImageData(name, _parse_classes(metadata), **tensors)
         for split in ("train", "test"):
             _check_split(tensors[f"{split}_images"], tensors[f"{split}_labels"], data)
+        if len(data.classes) < 2:
+            raise ValueError(f"its metadata key classes names {data.classes[0]!r} alone: nothing to tell apart")
     except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path} is not a prepared {name} ({reason}): delete it and run again") from error
+        advice = "delete it and run again" if name in SOURCES else "nothing else can make it: mend it, or name another"
+        raise UserError(f"{path} is not a prepared {name} ({reason}): {advice}") from error
     return data
 
 
 def _parse_classes(metadata: dict[str, str]) -> tuple[str, ...]:
     classes = json.loads(metadata.get("classes", "null"))
     if not isinstance(classes, list) or not classes or not all(isinstance(label, str) for label in classes):
-        raise ValueError("its metadata have no list of class names")
+        raise ValueError('its metadata key classes must hold a JSON list of class names, such as ["cat", "dog"]')
     return tuple(classes)
 
 
@@ -80,8 +111,8 @@ def _check_split(images: torch.Tensor, labels: torch.Tensor, data: ImageData) ->
 
 def _prepare_once(name: str, root: Path, path: Path) -> None:
     """Make the prepared file, or wait for the process that is making it."""
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / f".{name}.lock"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / f".{name}.lock"):
         if path.exists():
             return
         source = find_source(name, root)

@@ -92,7 +92,8 @@ class Source:
                 return
         raise UserError(
             f"cannot get {archive.folder / archive.filename} from {' or '.join(causes)}: put the files of {self.name} "
-            f"under {self.folder}, or use dataset=digits, which needs no download"
+            f"under {self.folder}, set $HIGH_ORDER_NETS_DATA to a folder that has them, or use dataset=digits, which "
+            "needs no download"
         )
 
 

@@ -57,7 +57,14 @@ def choices_of(group: str) -> list[str]:
         names |= {
             file.stem + dimension for file in files_of(group) if takes_dimensions(file) for dimension in DIMENSIONS
         }
-    return sorted(names | set(TORCHVISION if group == "model_name" else ()))
+    names |= set(TORCHVISION if group == "model_name" else ())
+    return sorted(names | set(own_datasets() if group == "dataset" else ()))
+
+
+def own_datasets(root: Path | None = None) -> list[str]:
+    """Name the prepared files under a root, by default the usual one, that no file of conf/ describes."""
+    found = {file.stem for file in (root or data_root()).glob("*.safetensors") if re.fullmatch(r"[\w-]+", file.stem)}
+    return sorted(found - {file.stem for file in files_of("dataset")})
 
 
 def takes_dimensions(layer_type: Path) -> bool:

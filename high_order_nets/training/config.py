@@ -1,5 +1,6 @@
 """Composes the config from conf/ and the command line, and refuses a bad one before anything heavy is imported."""
 
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import UserError
 from ..models.names import TORCHVISION
 from . import jobs, unread
-from .catalogue import DIMENSIONS, conf_dir, project_root
+from .catalogue import DIMENSIONS, conf_dir, own_datasets, project_root
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
 from .overrides import Arguments, quote, search_path
 from .rules import show
@@ -52,7 +53,7 @@ class Plan:
 
 def plan(arguments: Arguments) -> Plan:
     """Compose and check the config of every job that the arguments ask for."""
-    with _refusing(), _composer(arguments.groups_dir) as loader:
+    with _refusing(), _composer(arguments.groups_dir, _data_root(arguments)) as loader:
         return _plan(arguments, loader)
 
 
@@ -88,11 +89,12 @@ def _refusing() -> Iterator[None]:
 
 
 @contextmanager
-def _composer(groups_dir: Path | None = None) -> Iterator[ConfigLoader]:
+def _composer(groups_dir: Path | None = None, root: Path | None = None) -> Iterator[ConfigLoader]:
     """Open conf/ for composition, with the names that have no file of their own."""
     for folder in [conf_dir(), groups_dir] if groups_dir else [conf_dir()]:
         _register_layer_types(folder / "layer_type")
     _register_models()
+    _register_datasets(root)
     with initialize_config_dir(str(conf_dir()), job_name="high-order-nets", version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
 
@@ -106,6 +108,22 @@ def _register_layer_types(layer_types: Path) -> None:
             raise UserError(f"{file}: expected the keys of a layer type, such as _target_")
         for dimension in DIMENSIONS if node.get("_target_") and "neuron" not in node else ():
             store.store(group="layer_type", name=file.stem + dimension, node=node)
+
+
+def _register_datasets(root: Path | None) -> None:
+    """Register prepared files that nothing describes by their names: MNIST's settings, without its augmentation."""
+    node = yaml.safe_load((conf_dir() / "dataset" / "mnist.yaml").read_text(encoding="utf-8"))
+    node["augment"] = {"crop": 0, "flip": False, "rotation": 0.0, "cutout": 0}
+    store = ConfigStore.instance()
+    store.repo.pop("dataset", None)  # those of another root, from an earlier line in this process
+    for name in own_datasets(root):
+        store.store(group="dataset", name=name, node=node | {"name": name})
+
+
+def _data_root(arguments: Arguments) -> Path | None:
+    """Return the root that is named on the line."""
+    roots = [line.partition("=")[2].strip("'\"") for line in arguments.overrides if line.startswith("dataset.root=")]
+    return Path(re.sub(r"\\+\$", "$", roots[-1])).expanduser() if roots else None  # `quote` escapes them
 
 
 @cache

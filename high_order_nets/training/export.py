@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import UserError
+from ..files import by_umask
 from .loading import Classifier, load
 
 TOLERANCE = 1e-4
@@ -50,7 +51,8 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
     module = load(checkpoint)
     part = path.with_name(f".{path.stem}.part{form.suffix}")
     try:
-        form.write(module, part)
+        with by_umask(part):
+            form.write(module, part)
         difference = _difference(module, form.read(part))
         if not difference <= TOLERANCE:
             raise UserError(f"format={name}: its logits differ by {difference:.2g}, more than {TOLERANCE:g}; not kept")

@@ -13,7 +13,7 @@ from ..errors import UserError
 RENAMED = {"lr": "learning_rate"}
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
-LITERAL = ("text", "path", "ckpt", "resume")
+LITERAL = ("text", "path", "ckpt", "resume", "dataset.root")
 SHORT = 12
 """Names that are listed where none of them is near."""
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
@@ -148,6 +148,8 @@ def _activation(argument: str, word: str) -> str:
 def _folder(path: str) -> str:
     if not path:
         raise UserError("run_dir=: expected a folder")
+    if "${" in path:  # Hydra keeps the folder in its config, where OmegaConf takes it for a reference
+        raise UserError(f"run_dir={path}: a folder with ${{ in its name cannot hold runs; name another")
     return str(Path(path).expanduser().absolute())
 
 
