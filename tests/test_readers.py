@@ -174,9 +174,13 @@ def test_one_layer_in_two_places_is_one_layer_still() -> None:
     assert net[0] is not layer
 
 
+def double(*given: Any) -> Any:
+    return 2 * given[-1]
+
+
 HOOKS: dict[str, Callable[[nn.Module], Any]] = {
     "forward": lambda m: m.register_forward_hook(lambda _m, _x, y: 2 * y),
-    "with keywords": lambda m: m.register_forward_hook(lambda *given: 2 * given[-1], with_kwargs=True),
+    "with keywords": lambda m: m.register_forward_hook(double, with_kwargs=True),
     "before": lambda m: m.register_forward_pre_hook(lambda _m, x: (2 * x[0],)),
     "backward": lambda m: m.register_full_backward_hook(lambda *_: None),
     "state": lambda m: m.register_state_dict_post_hook(lambda *_: None),

@@ -22,8 +22,9 @@ NORMALIZE = ("interval", "standard")
 class ImageSettings:
     """Says how images are split, ordered, augmented and scaled.
 
-    `normalize` interval maps pixels 0 … 255 to [-interval/2, interval/2]; standard maps a channel's mean to 0 and two
-    standard deviations, of the images trained on, to interval/2. `image_size` None keeps the size of the images.
+    `batch_size` is that of a step, shared out among the processes that train. `normalize` interval maps pixels
+    0 … 255 to [-interval/2, interval/2]; standard maps a channel's mean to 0 and two standard deviations, of the images
+    trained on, to interval/2. `image_size` None keeps the size of the images.
     """
 
     batch_size: int = 128
@@ -134,13 +135,14 @@ class ImageDataModule(pl.LightningDataModule):
 
     def _loader(self, images: Tensor, labels: Tensor, indices: Tensor, *, training: bool) -> DataLoader:
         settings, trainer = self.settings, self.trainer
+        processes = trainer.world_size if trainer else 1
         batches = EpochBatches(
             indices,
-            settings.batch_size,
+            max(1, settings.batch_size // processes),
             settings.seed,
             training=training,
             rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            world_size=processes,
             start=self.start if training else (0, 0),
         )
         return make_loader(images, labels, batches, num_workers=settings.num_workers, pin_memory=settings.pin_memory)

@@ -82,7 +82,7 @@ def read_prepared(path: Path, name: str) -> ImageData:
         for split in ("train", "test"):
             _check_split(tensors[f"{split}_images"], tensors[f"{split}_labels"], data)
         if len(data.classes) < 2:
-            raise ValueError(f"its metadata key classes names {data.classes[0]!r} alone: nothing to tell apart")
+            raise ValueError("its metadata key classes names one class alone: nothing to tell apart")
     except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         advice = "delete it and run again" if name in SOURCES else "nothing else can make it: mend it, or name another"

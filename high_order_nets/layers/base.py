@@ -56,6 +56,10 @@ class HighOrderLayer(nn.Module):
         if not self.weight.is_meta:
             initialise(self)
 
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._transform = self._exact_transform()  # at once, for whoever compiles the forward pass next
+
     @property
     def transform(self) -> Tensor:
         """T (1 + G, M), exact, where the weight is now: it may have been assigned, from another device or dtype."""

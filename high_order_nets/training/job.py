@@ -1,8 +1,10 @@
 """One job of the command line: from Hydra's composed config to `run.train`, errors recorded in the job's folder."""
 
+import gc
 import json
 import logging
 import shutil
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,7 @@ class Job:
         try:
             return float(import_module("high_order_nets.training.run").train(plain, folder))
         except Exception as error:  # any job may fail in any way; the others go on
-            self.error = error.with_traceback(None) if is_known(error) else error
+            self.error = error
             if isinstance(error, UserError) and not multirun and not self.existed and _untrained(folder):
                 shutil.rmtree(folder, ignore_errors=True)
             else:
@@ -57,6 +59,10 @@ class Job:
             if multirun:
                 log.error("job %s: %s", hydra.job.num, summary(error), exc_info=not is_known(error))
             return float("nan")
+        finally:
+            if self.error is not None:
+                _release(self.error)
+            gc.collect()  # a run is full of circles: without this, networks of earlier jobs pile up
 
 
 def is_known(error: Exception) -> bool:
@@ -68,6 +74,13 @@ def summary(error: Exception) -> str:
     """Return the error in one line."""
     said = " ".join(str(error).split())
     return said if is_known(error) else f"{type(error).__name__}: {said}"
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the frames of an error, and of those that led to it, hold: the network among it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _same(folder: Path, config: dict[str, Any]) -> bool:

@@ -43,8 +43,16 @@ def find_start(config: Config, folder: Path) -> Start:
             f"ckpt={path}: written by an earlier version, which could not be continued; name another run_dir"
         )
     _drop_newer_best(own, checkpoint["global_step"])
+    _tell_of_epochs(checkpoint["config"], config)
     log.info("going on from %s: %d epochs, %d steps done", path, checkpoint["epoch"], checkpoint["global_step"])
     return Start(path, checkpoint["global_step"], checkpoint["figures"])
+
+
+def _tell_of_epochs(before: Config, now: Config) -> None:
+    """Say that a schedule over another number of epochs is another schedule from here on."""
+    old, new, name = before["max_epochs"], now["max_epochs"], now["scheduler"]["name"]
+    if old != new and name in ("one_cycle", "cosine", "multistep"):
+        log.info("max_epochs=%d, before %d: scheduler=%s is laid out anew over all of them", new, old, name)
 
 
 def _newest(folder: Path) -> tuple[Path | None, dict[str, Any]]:

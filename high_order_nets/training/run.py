@@ -23,7 +23,7 @@ from .reports import show_summary, write_yaml
 from .resume import Start, find_start
 from .runs import BEST, CONFIG
 from .signals import handled, stop_at_once
-from .trainer import fit, make_tester, make_trainer
+from .trainer import fit, make_tester, make_trainer, processes
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,8 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     tested, refined = _load_best(trainer, experiment, config, folder / "checkpoints" / BEST)
     experiment = refined_experiment(experiment, config, refined)
     figures |= tested | figures_of(_tested(trainer, experiment)) | sizes_of(experiment)
-    figures |= {"device": device_of(trainer)}
+    figures |= {"device": device_of(trainer), "devices": processes(trainer)}
+    figures |= {"batch_a_process": config["batch_size"] // processes(trainer)}
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
     assert isinstance(trainer.logger, Board)
     trainer.logger.log_run(config, figures)

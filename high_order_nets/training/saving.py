@@ -1,5 +1,6 @@
 """Saves a run between its steps, so that it can go on as if it had never stopped."""
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from .optimizers import regroup
 from .runs import BEST, LAST
 from .signals import StopBetweenSteps
 
+log = logging.getLogger(__name__)
 Progress = dict[str, Any]
 
 
 class Saver(pl.Callback):
     """Save at the end of each epoch and of training, every so many steps if asked, and before a signal stops it.
+
+    Also before the last step of an epoch that ends in a validation: a signal in there stops it within a batch.
 
     Comes first among the callbacks: what is saved is the state before any of them has begun the next epoch or step,
     with everything of the last one done (learning rates, clamped weights, validation). Weights that are not finite
@@ -33,6 +37,7 @@ class Saver(pl.Callback):
         self._every = config["checkpoint"]["every_n_steps"]
         # Read-outs of stages do not compete.
         self._compares = config["val_fraction"] > 0 and not config["layer_by_layer"]
+        self._validates = config["val_fraction"] > 0
         self._best = -math.inf
         self._saved_step = -1
         self._done = False
@@ -51,9 +56,18 @@ class Saver(pl.Callback):
         """Save the steps before; stop if asked to."""
         if trainer.fit_loop.restarting:  # Lightning would leave out scheduler=plateau at the end of a resumed epoch.
             trainer.fit_loop.restarting = False
-        if self._every and batch_idx and trainer.global_step % self._every == 0:
+        last = batch_idx == trainer.num_training_batches - 1  # what follows is validation, which can be stopped
+        due = self._every and trainer.global_step % self._every == 0
+        if batch_idx and (due or (last and self._validates)):
             self._save(trainer)
         self._stop(trainer)
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Stop if asked to: the last step before is saved, and is done again with the whole validation."""
+        if signum := self._signals.received(trainer):
+            raise Interrupted(signum)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the end of training."""
@@ -67,7 +81,8 @@ class Saver(pl.Callback):
         """Add config, progress and the figures so far."""
         checkpoint["config"] = self._config
         progress = settle(checkpoint["loops"]["fit_loop"])
-        checkpoint["progress"] = progress | {"done": self._done, "processes": trainer.world_size}
+        shared = {"processes": trainer.world_size, "shared_batches": True}
+        checkpoint["progress"] = progress | {"done": self._done} | shared
         self._figures |= {key: float(value) for key, value in trainer.callback_metrics.items()}
         checkpoint["figures"] = dict(self._figures)
 
@@ -82,12 +97,23 @@ class Saver(pl.Callback):
                 f"trainer.devices={trainer.world_size}: the run stopped within an epoch of {progress['processes']} "
                 "processes; go on with as many"
             )
+        self._check_batches(progress)
         self._saved_step = checkpoint["global_step"]
         self._figures = dict(checkpoint["figures"])
         self.last = self._folder / LAST
         # Beyond max_epochs there is nothing to do anyway; a run that early stopping has ended stays ended.
         trainer.should_stop = progress["done"] and progress["epoch"] < checkpoint["config"]["max_epochs"]
         trainer.datamodule.start = progress["epoch"], progress["batch"]  # type: ignore[attr-defined]
+
+    def _check_batches(self, progress: Progress) -> None:
+        """Say what batch_size was in a run of several processes that an older version has begun."""
+        if progress["processes"] == 1 or "shared_batches" in progress:
+            return
+        size, count = self._config["batch_size"], progress["processes"]
+        said = f"batch_size={size}: until here, by an older version, it was that of each of {count} processes"
+        if progress["batch"]:
+            raise UserError(f"{said}, and the run stopped within an epoch; name another run_dir")
+        log.warning("%s; now it is that of a step", said)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the best score so far."""

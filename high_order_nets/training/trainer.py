@@ -2,10 +2,12 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from rich.console import Console
@@ -32,7 +34,7 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
     """Make the trainer of a run whose files go under the folder; UserError where it cannot run here."""
     # What a killed run logged beyond its last checkpoint is logged again: TensorBoard then drops the older points.
     logger = Board(folder, name="", version="tensorboard", default_hp_metric=False, purge_step=start.step or None)
-    return _trainer(
+    trainer = _trainer(
         config,
         **_place(config),
         max_epochs=config["max_epochs"],
@@ -47,10 +49,30 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
         num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
         log_every_n_steps=10,
     )
+    _check_place(config, trainer)
+    return trainer
+
+
+def processes(trainer: pl.Trainer) -> int:
+    """Count the processes that a trainer trains with, also before it has started them."""
+    return trainer.num_devices * trainer.num_nodes
+
+
+def _check_place(config: Config, trainer: pl.Trainer) -> None:
+    """Refuse what would be silently another thing here."""
+    if config["precision"] == "16-mixed" and trainer.strategy.root_device.type == "cpu":
+        raise UserError("precision=16-mixed: a CPU computes it in bfloat16; take bf16-mixed or 32-true")
+    if config["batch_size"] % processes(trainer):
+        raise UserError(
+            f"batch_size={config['batch_size']}: is that of a step, and {processes(trainer)} processes cannot share it "
+            "evenly; take a multiple of their number"
+        )
 
 
 def make_tester(config: Config) -> pl.Trainer:
     """Make a trainer that only tests, on what this machine has: a checkpoint's own place may be another one."""
+    if config["precision"] == "16-mixed" and not torch.cuda.is_available():
+        config = config | {"precision": "32-true"}
     return _trainer(
         config, accelerator="auto", devices=1, logger=False, enable_checkpointing=False, callbacks=[Silence()]
     )
@@ -73,14 +95,16 @@ def fit(trainer: pl.Trainer, experiment: Experiment, start: Start) -> None:
 
 def _trainer(config: Config, **options: Any) -> pl.Trainer:
     try:
-        return pl.Trainer(
-            precision=config["precision"],
-            enable_progress_bar=Console().is_terminal,
-            enable_model_summary=False,
-            use_distributed_sampler=False,  # The loaders share the images out among processes themselves.
-            **_limits(config),
-            **options,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU")  # refused by _check_place
+            return pl.Trainer(
+                precision=config["precision"],
+                enable_progress_bar=Console().is_terminal,
+                enable_model_summary=False,
+                use_distributed_sampler=False,  # The loaders share the images out among processes themselves.
+                **_limits(config),
+                **options,
+            )
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise UserError(f"trainer={config['choices']['trainer']} precision={config['precision']}: {error}") from error
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from high_order_nets import cli
 from high_order_nets.errors import Interrupted, UserError
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
+from high_order_nets.training import trainer as trainers
+from high_order_nets.training.callbacks import EpochLines
 from high_order_nets.training.claims import claimed, finished
 
 from .crashes import assert_equal, crash_at, results
@@ -175,3 +178,63 @@ def test_a_signal_ends_the_command_with_its_status(
         said = process.communicate()[1]
     assert process.returncode == status
     assert said.splitlines()[-1].startswith(f"high-order-nets: stopped by {signal.Signals(signum).name}")
+
+
+def test_more_epochs_lay_the_schedule_out_anew_and_say_so(tmp_path: Path) -> None:
+    line = ["train", "trainer=cpu", *FAST[:-1], "plots.enabled=false", f"run_dir={tmp_path}"]
+    assert cli.main([*line, "max_epochs=1"]) == 0
+    assert cli.main([*line, "max_epochs=2"]) == 0
+    said = (tmp_path / "train.log").read_text()
+    assert "max_epochs=2, before 1: scheduler=one_cycle is laid out anew" in said
+
+
+def test_half_precision_on_a_cpu_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["train", "trainer=cpu", *FAST, "precision=16-mixed", f"run_dir={tmp_path / 'run'}"]
+    assert cli.main(argv) == 2
+    assert "precision=16-mixed: a CPU computes it in bfloat16; take bf16-mixed" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    assert cli.main(["train", *place, *FAST, "batch_size=63", f"run_dir={tmp_path / 'run'}"]) == 2
+    assert "batch_size=63: is that of a step, and 2 processes cannot share it" in capsys.readouterr().err
+
+
+class Signalled(EpochLines):
+    """Sends this process a signal in the second validation batch of an epoch."""
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
+        batches.append((trainer.current_epoch, batch_idx))
+        if (trainer.current_epoch, batch_idx) == (1, 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+batches: list[tuple[int, int]] = []
+
+
+def test_a_signal_in_a_validation_stops_it_and_the_run_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = [
+        "train",
+        "trainer=cpu",
+        *FAST[:2],
+        "val_fraction=0.5",
+        "batch_size=64",
+        "max_epochs=3",
+        "plots.enabled=false",
+    ]
+    assert cli.main([*line, f"run_dir={tmp_path / 'whole'}"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(trainers, "EpochLines", Signalled)
+        assert cli.main([*line, f"run_dir={tmp_path / 'stopped'}"]) == 128 + signal.SIGTERM
+    assert batches[-1] == (1, 1)
+    assert json.loads((tmp_path / "stopped" / "metrics.json").read_text())["status"] == "interrupted"
+    assert cli.main([*line, f"run_dir={tmp_path / 'stopped'}"]) == 0
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("stopped", "whole")]
+    assert histories[0] == histories[1]
+    weights = [
+        torch.load(tmp_path / name / "checkpoints/last.ckpt", weights_only=True) for name in ("stopped", "whole")
+    ]
+    assert_equal(*(checkpoint["state_dict"] for checkpoint in weights))

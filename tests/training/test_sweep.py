@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import weakref
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,23 @@ def test_a_sweep_of_runs_on_two_processes(tmp_path: Path) -> None:
     assert done.stdout.count("│ finished │") == 2
     assert len(list(tmp_path.glob("*/history.csv"))) == 2
     assert len((tmp_path / "1" / "history.csv").read_text().splitlines()) == 2  # the header, and one process of the two
+
+
+def test_at_most_one_network_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks: list[weakref.ref] = []
+    alive: list[int] = []
+    build = run.build
+
+    def watched(config: dict[str, Any]) -> Any:
+        experiment = build(config)
+        networks.append(weakref.ref(experiment.net))
+        alive.append(sum(network() is not None for network in networks))
+        return experiment
+
+    monkeypatch.setattr(run, "build", watched)
+    # The second raises, the third diverges; Nesterov's momentum may not be 0.
+    cli.main(["train", "-m", *FAST, "optimizer.momentum=0.5,0,1e38,0.9,0.8", f"run_dir={tmp_path}"])
+    for seed in (2, 3):
+        cli.main(["train", *FAST, f"seed={seed}", f"run_dir={tmp_path / f'single{seed}'}"])
+    assert len(alive) == 7
+    assert set(alive) == {1}
