@@ -193,11 +193,8 @@ def _doctor(argv: list[str]) -> int:
 
 
 def _table(argv: list[str]) -> int:
-    outs = [argument.removeprefix("out=") for argument in argv if argument.startswith("out=")]
-    folders = [Path(argument).expanduser() for argument in argv if not argument.startswith("out=")]
-    if not folders or len(outs) > 1:
-        raise UserError("table: expected folders of runs or sweeps and at most one out=DIR")
-    import_module(f"{__package__}.training.sweep").rebuild(folders, Path(outs[0]).expanduser() if outs else None)
+    options = import_module(f"{__package__}.training.table_options").parse(argv)
+    import_module(f"{__package__}.training.sweep").rebuild(options)
     return 0
 
 
@@ -218,7 +215,9 @@ COMMANDS = {
         "train a network and test it; -m: every combination",
     ),
     "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),
-    "table": Command(_table, "table DIR ... [out=DIR]", "the table of the runs and sweeps in these folders"),
+    "table": Command(
+        _table, "table DIR ... [where=K=V] [sort=K] [top=N] [columns=K,K] [out=DIR]", "the table of runs and sweeps"
+    ),
     "plot": Command(_plot, "plot ckpt=PATH [layers=N|a*,b*] [out=DIR]", "draw functions, ranges and curves of a run"),
     "predict": Command(_predict, "predict ckpt=PATH IMAGE ...", "name what a trained network sees in image files"),
     "export": Command(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from .rules import show
 from .runs import METRICS, SWEEP, Run, deciding, jobs_of, planned, read
 from .sweep_plot import write_plots
 from .table import Row
+from .table_options import Options, check_names, keep
+from .table_view import lay_out, wrapped
 
 
 def claim(folder: Path, jobs: Sequence[dict[str, Any]], command: str) -> None:
@@ -37,24 +40,28 @@ def report(folder: Path, metric: str = "test_acc", *, best_first: bool = False) 
     """Show the table of the sweep, write results.csv, results.md and plots; return whether all its jobs finished."""
     runs = read([folder])
     if best_first:
-        best = -math.inf if metric.endswith("acc") else math.inf
-        runs.sort(key=lambda run: run.metrics.get(metric, best), reverse=metric.endswith("acc"))
+        best = -math.inf if table.is_share(metric) else math.inf
+        runs.sort(key=lambda run: run.metrics.get(metric, best), reverse=table.is_share(metric))
     show_table(runs, str(folder), folder, metric)
     return not table.failures(runs)
 
 
-def rebuild(folders: Sequence[Path], out: Path | None) -> None:
-    """Show the table of any run and sweep folders; write it to `out`, or into the folder where only one is named.
+def rebuild(options: Options) -> None:
+    """Show the table of any run and sweep folders as asked for; write it to `options.out`, if given.
 
-    Raises UserError where there are no runs.
+    Raises UserError where there are no runs, and for names that no run has.
     """
-    runs = read(folders)
+    runs = read(options.folders)
     if not runs:
-        raise UserError(f"{' '.join(map(str, folders))}: no runs there; expected folders with {METRICS} at any depth")
-    out = out or (folders[0] if len(folders) == 1 else None)
-    if out is not None:
-        make_folder(out)
-    show_table(runs, " ".join(map(str, folders)), out)
+        raise UserError(f"{' '.join(map(str, options.folders))}: no runs there; expected folders with {METRICS} "
+                        "at any depth")  # fmt: skip
+    named = [*(options.columns or ()), *([options.sort.removeprefix("-")] if options.sort else [])]
+    asked = [name for name in named if any(run.setting(name) is not None for run in runs)]
+    keys = list(dict.fromkeys([*table.columns(runs), *asked]))
+    if options.out is not None:
+        make_folder(options.out)
+    rows = _selected(table.group(kept := keep(runs, options.where), keys), options)
+    _show(rows, table.failures(kept), " ".join(map(str, options.folders)), options.out, columns=options.columns)
 
 
 def make_folder(folder: Path) -> None:
@@ -66,28 +73,48 @@ def make_folder(folder: Path) -> None:
 
 
 def show_table(runs: Sequence[Run], title: str, out: Path | None, metric: str = "test_acc") -> None:
-    """Show the runs as a table with what failed; write it with plots of the metric to the folder `out`, if given."""
-    rows = table.group(runs)
-    problems = table.failures(runs)
-    written = ""
-    if out is not None:  # before anything is shown, which a terminal may refuse
+    """Write the table of the runs with plots of the metric to the folder `out`, if given; show it with what failed."""
+    _show(table.group(runs), table.failures(runs), title, out, metric)
+
+
+def _show(
+    rows: Sequence[Row],
+    problems: Sequence[str],
+    title: str,
+    out: Path | None,
+    metric: str = "test_acc",
+    columns: Sequence[str] | None = None,
+) -> None:
+    files: list[str] = []
+    if out is not None:
         write_text(out / "results.csv", table.comma_separated(rows))
         write_text(out / "results.md", table.markdown(rows, problems))
         files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, metric, out))]
-        written = f"in {out}: {', '.join(files)}"
-    _print(rows, title, problems)
-    if written:
-        Console(soft_wrap=True).print(written, highlight=False, markup=False)
+    _print(rows, title, problems, columns)
+    if files:
+        Console(soft_wrap=True).print(f"in {out}: {', '.join(files)}", highlight=False, markup=False)
 
 
-def _print(rows: Sequence[Row], title: str, problems: Iterable[str]) -> None:
-    shown = table.terminal(rows)
-    needed = Console(width=10_000).measure(shown).maximum
-    console = Console(width=max(Console().width, needed))  # a pipe's 80 columns would cut it
-    console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
-    console.print(shown)
+def _selected(rows: list[Row], options: Options) -> list[Row]:
+    """Return the rows in the order and number asked for; raise UserError for names that are no column."""
+    settings = rows[0].settings if rows else {}
+    check_names("columns", options.columns or (), [*settings, *table.HEADINGS, "status"])
+    if options.sort:
+        check_names("sort", [options.sort.removeprefix("-")], [*settings, *table.METRICS, *table.COSTS, "status"])
+        rows = table.ordered(rows, options.sort)
+    return rows[: options.top]
+
+
+def _print(rows: Sequence[Row], title: str, problems: Iterable[str], columns: Sequence[str] | None = None) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    fixed = console.is_terminal or "COLUMNS" in os.environ
+    if not fixed:
+        console = Console(width=10_000, highlight=False, markup=False, emoji=False)  # a pipe has no edge
+    console.print("\n".join(wrapped(title, console.width)), style="bold", soft_wrap=True)
+    for part in lay_out(rows, console.width if fixed else None, columns):
+        console.print(part, soft_wrap=isinstance(part, str))
     for problem in problems:
-        console.print(problem, style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print("\n".join(wrapped(problem, console.width)), style="red", soft_wrap=True)
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:

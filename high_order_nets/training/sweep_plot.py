@@ -10,14 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from .rules import is_number, is_whole, show
-from .table import Row
+from .table import Row, is_share
+from .table import label as table_label
 
 LINES = 10
 """The most lines that a person can tell apart; more settings become points."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Okabe and Ito's, which colour-blind readers can tell apart."""
 MARKERS = "osD^vP*X"
-LABELS = {"test_acc": "test accuracy", "val_acc": "validation accuracy", "val_loss": "validation loss"}
 
 
 def write_plots(rows: Sequence[Row], metric: str, folder: Path) -> list[Path]:
@@ -104,7 +104,7 @@ def _label(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None:
     counts = {len(row.values(metric)) for row in rows}
     seeds = f", mean ± s.d. of {max(counts)} seeds" if min(counts) > 1 and len(counts) == 1 else ""
     axes.set_xlabel(key.replace("_", " "))
-    axes.set_ylabel(LABELS.get(metric, metric.replace("_", " ")) + (" (%)" if metric.endswith("acc") else ""))
+    axes.set_ylabel(table_label(metric))
     axes.set_title(f"{len(rows)} settings{seeds}", fontsize=9, loc="left")
     _scale(axes, values)
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)
@@ -124,4 +124,4 @@ def _scale(axes: Axes, values: list[float]) -> None:
 def _scaled(value: float | None, metric: str) -> float:
     if value is None:
         return math.nan
-    return 100 * value if metric.endswith("acc") else value
+    return 100 * value if is_share(metric) else value

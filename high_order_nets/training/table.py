@@ -1,4 +1,4 @@
-"""Groups runs into one row a setting, seeds as mean ± s.d. (n), and writes the rows for terminal, CSV and Markdown."""
+"""Groups runs into one row a setting, seeds as mean ± s.d. (n), and writes the rows as cells, CSV and Markdown."""
 
 import csv
 import io
@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-
 from .rules import is_number, show
 from .runs import UNIMPORTANT, Run, deciding
 
 METRICS = ("test_acc", "test_acc5", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")
 COSTS = ("parameters", "parameters_reduced", "macs", "seconds")
-SHOWN = {
+HEADINGS = {
     "test_acc": "test_acc %",
     "test_acc5": "test_acc5 %",
     "val_acc": "val_acc %",
@@ -24,6 +22,25 @@ SHOWN = {
     "seconds": "seconds",
 }
 """Figures of the terminal and of Markdown, with their headings; CSV has all of METRICS and COSTS."""
+FIGURES = frozenset(HEADINGS.values())
+LABELS = {
+    "test_acc": "test accuracy",
+    "test_acc5": "test accuracy, top-5",
+    "val_acc": "validation accuracy",
+    "val_acc5": "validation accuracy, top-5",
+    "train_acc": "training accuracy",
+    "macs": "multiply-adds",
+}
+
+
+def is_share(figure: str) -> bool:
+    """Return whether the figure is a share in [0, 1], shown in percent, the more the better: an accuracy."""
+    return figure.rpartition("_")[2] in ("acc", "acc5")
+
+
+def label(figure: str) -> str:
+    """Return the figure's name for people, with its unit."""
+    return LABELS.get(figure, figure.replace("_", " ")) + (" (%)" if is_share(figure) else "")
 
 
 @dataclass(frozen=True)
@@ -61,12 +78,12 @@ class Row:
         return ", ".join(f"{run.status} (seed {run.setting('seed')})" for run in others) or "finished"
 
 
-def group(runs: Sequence[Run]) -> list[Row]:
-    """Return one row a setting, in the order in which settings first occur.
+def group(runs: Sequence[Run], keys: Sequence[str] | None = None) -> list[Row]:
+    """Return one row a setting, in the order in which settings first occur, with `keys` or what differs as columns.
 
     Of two runs with one seed only one counts, the finished one: a repetition is no new sample.
     """
-    keys = columns(runs)
+    keys = columns(runs) if keys is None else keys
     rows: dict[str, dict[Any, Run]] = {}
     for run in runs:
         # By the whole config, so that runs which differ in something without a column are never averaged.
@@ -95,21 +112,23 @@ def failures(runs: Sequence[Run]) -> list[str]:
     return [": ".join(filter(None, (str(run.folder), run.status, run.metrics.get("error")))) for run in bad]
 
 
-def terminal(rows: Sequence[Row]) -> Table:
-    """Lay the rows out for the terminal."""
-    table = Table()
-    header, body = _cells(rows)
-    numeric = set(SHOWN.values())
-    for name in header:
-        table.add_column(name, justify="right" if name in numeric else "left", no_wrap=True)
-    for cells in body:
-        table.add_row(*cells)
-    return table
+def ordered(rows: Sequence[Row], key: str) -> list[Row]:
+    """Sort the rows by a setting or a figure, accuracies best first, all else upward; '-key' turns it round."""
+    name = key.removeprefix("-")
+    down = is_share(name) != key.startswith("-")
+
+    def value(row: Row) -> Any:
+        return row.status if name == "status" else row.settings[name] if name in row.settings else row.mean(name)
+
+    known = [row for row in rows if value(row) is not None]
+    alike = all(is_number(value(row)) for row in known)
+    known.sort(key=lambda row: value(row) if alike else show(value(row)), reverse=down)
+    return [*known, *(row for row in rows if value(row) is None)]
 
 
 def markdown(rows: Sequence[Row], problems: Sequence[str]) -> str:
     """Return the rows as a Markdown table, with what went wrong below."""
-    header, body = _cells(rows)
+    header, body = cells(rows)
     lines = [" | ".join(cell.replace("|", "\\|") for cell in cells) for cells in (header, ["---"] * len(header), *body)]
     notes = ["", *(f"* {problem}" for problem in problems)] if problems else []
     return "\n".join([*(f"| {line} |" for line in lines), *notes]) + "\n"
@@ -132,11 +151,11 @@ def comma_separated(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Return the header and the cells; figures that no run has are left out."""
     keys = list(rows[0].settings) if rows else []
-    figures = [name for name in SHOWN if any(row.values(name) for row in rows)]
-    header = [*keys, *(SHOWN[name] for name in figures), "status"]
+    figures = [name for name in HEADINGS if any(row.values(name) for row in rows)]
+    header = [*keys, *(HEADINGS[name] for name in figures), "status"]
     body = [
         [*map(_short, row.settings.values()), *(_FORMS.get(name, percent)(row, name) for name in figures), row.status]
         for row in rows

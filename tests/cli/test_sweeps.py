@@ -147,11 +147,13 @@ def test_the_table_of_any_folders(runner: Runner, tmp_path: Path, capsys: Captur
     assert {path.name for path in out.iterdir()} == {"results.csv", "results.md", "results_n.png"}
 
 
-def test_the_table_of_one_folder_is_written_into_it(runner: Runner, tmp_path: Path) -> None:
+def test_the_table_of_one_folder_is_shown_and_written_only_when_asked(runner: Runner, tmp_path: Path) -> None:
     assert sweep(tmp_path, "n=2") == 0
     before = (tmp_path / "results.csv").read_text()
     (tmp_path / "results.csv").unlink()
     assert cli.main(["table", str(tmp_path)]) == 0
+    assert not (tmp_path / "results.csv").exists()
+    assert cli.main(["table", str(tmp_path), f"out={tmp_path}"]) == 0
     assert (tmp_path / "results.csv").read_text() == before
 
 
