@@ -32,7 +32,7 @@ format: .venv/.installed-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.installed-bench ## measure the layers (results/speed.md) and the data pipeline
+bench: .venv/.installed-bench ## measure the layers (results/speed.md; ARGS=--quick: build/bench) and the data pipeline
 	$(BIN)/python benchmarks/layers.py $(ARGS)
 	$(BIN)/python benchmarks/data.py
 

@@ -1,7 +1,7 @@
 """Measure the layers against plain ones and against high-order-layers-torch: results/speed.md, .csv and .json.
 
 python benchmarks/layers.py                        all rows, at least 7 rounds, one thread
-python benchmarks/layers.py --quick                the same rows with 3 rounds, one of the peer, in a minute
+python benchmarks/layers.py --quick                the same with 3 rounds, one of the peer, in a minute: to build/bench
 python benchmarks/layers.py --rows 'polynomial*'   these rows only, printed and not written but with --out
 python benchmarks/layers.py --compare results/speed.json    what has changed since, beyond the spread
 python benchmarks/layers.py --device cuda          layers by size, precision and compiler, and a ResNet-18 step
@@ -98,7 +98,9 @@ def parsed(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds")
     parser.add_argument("--rows", nargs="+", default=[], metavar="PATTERN", help="names of rows, as in speed.json")
     parser.add_argument("--compare", type=Path, metavar="JSON", help="an earlier speed.json")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: results, with --rows nowhere")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="default: results; --quick: build/bench; --rows: nowhere"
+    )
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--return-memory", action="store_true", help="let glibc do as it does outside of training")
     options = parser.parse_args(argv)
@@ -128,7 +130,10 @@ def main(argv: list[str] | None = None) -> int:
     result = {"circumstances": circumstances(options), "rows": measured}
     print(page(result))
     if options.out or not options.rows:
-        write(options.out or ROOT / "results", result)
+        # Few rounds give coarse figures: they must not replace those that are kept in git.
+        folder = options.out or ROOT / ("build/bench" if options.quick else "results")
+        write(folder, result)
+        print(f"written to {folder}", file=sys.stderr)
     if before is not None:
         print("\n".join(changes(before, result)) or "nothing has changed beyond the spread")
     return 0

@@ -65,6 +65,16 @@ def test_writes_all_results_and_compares(layers: ModuleType, tmp_path: Path, cap
     assert "step / plain" in printed
 
 
+@pytest.mark.parametrize(("options", "folder"), [([], "results"), (["--quick"], "build/bench")])
+def test_coarse_figures_do_not_replace_those_in_git(
+    options: list[str], folder: str, layers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "ROOT", tmp_path)
+    monkeypatch.setattr(layers, "ON_CPU", layers.ON_CPU[:1])
+    assert layers.main(options) == 0
+    assert [str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("speed.json")] == [folder]
+
+
 def test_wrong_options_are_refused(layers: ModuleType, capsys: pytest.CaptureFixture) -> None:
     assert layers.main(["--rows", "nothing*"]) == 2
     assert "matches none of polynomial-n=3-3x5-b2" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from .rules import show
 from .runs import Run
 
 NAMES = ("out", "sort", "top", "where", "columns")
-STATUSES = ("finished", "diverged", "failed", "pruned", "unfinished", "missing")
+STATUSES = ("finished", "diverged", "failed", "pruned", "unfinished", "missing", "running", "interrupted")
 
 
 @dataclass(frozen=True)
