@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
+from .cost_plot import is_standard, label_points, name_of, varying_costs
 from .rules import is_number, is_whole, show
-from .table import Row, is_share
-from .table import label as table_label
+from .table import Row, is_share, label
 
 LINES = 10
 """The most lines that a person can tell apart; more settings become points."""
@@ -21,9 +23,10 @@ MARKERS = "osD^vP*X"
 
 
 def write_plots(rows: Sequence[Row], metric: str, folder: Path) -> list[Path]:
-    """Write results_<knob>.png for each swept number to the folder; return the files."""
+    """Write results_<knob>.png for each swept number and each cost that differs to the folder; return the files."""
     rows = [row for row in rows if row.mean(metric) is not None]
-    return [_write(rows, key, metric, folder / f"results_{key}.png") for key in swept_numbers(rows)]
+    swept = [_write(rows, key, metric, folder / f"results_{key}.png") for key in swept_numbers(rows)]
+    return [*swept, *(_write_cost(rows, cost, metric, folder / f"results_{cost}.png") for cost in varying_costs(rows))]
 
 
 def swept_numbers(rows: Sequence[Row]) -> list[str]:
@@ -42,6 +45,32 @@ def _write(rows: Sequence[Row], key: str, metric: str, path: Path) -> Path:
     else:
         _draw_points(axes, rows, key, metric)
     _label(axes, rows, key, metric)
+    figure.savefig(path, dpi=200)
+    return path
+
+
+def _write_cost(rows: Sequence[Row], cost: str, metric: str, path: Path) -> Path:
+    """Draw the metric against a cost: a point a setting, a line at the best standard network."""
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    points = [(x, row) for row in rows if (x := row.mean(cost)) is not None]
+    kinds = list(dict.fromkeys(show(row.runs[0].setting("layer_type")) for _, row in points))
+    for x, row in points:
+        standard = is_standard(row)
+        place = kinds.index(show(row.runs[0].setting("layer_type")))
+        y, spread = _scaled(row.mean(metric), metric), row.deviation(metric)
+        colour, marker = ("#000000", "s") if standard else (COLOURS[place % 6], MARKERS[2 + place % 6])
+        error = None if spread is None else _scaled(spread, metric)
+        axes.errorbar(x, y, error, color=colour, marker=marker, markersize=5.5, capsize=2, elinewidth=0.9, linestyle="")
+    standards = [_scaled(row.mean(metric), metric) for _, row in points if is_standard(row)]
+    if standards:
+        best = max(standards) if is_share(metric) else min(standards)
+        axes.axhline(best, color="#000000", linewidth=0.6, dashes=(4, 3), zorder=0)
+    axes.set_xlabel(label(cost))
+    _finish(axes, rows, metric, [x for x, _ in points], at_values=False)
+    axes.margins(0.12)
+    label_points(figure, axes, [(x, _scaled(row.mean(metric), metric), name_of(row)) for x, row in points])
     figure.savefig(path, dpi=200)
     return path
 
@@ -70,12 +99,13 @@ def _short(value: Any) -> str:
 
 
 def _draw_lines(axes: Axes, lines: dict[str, list[Row]], key: str, metric: str) -> None:
-    for place, (label, rows) in enumerate(lines.items()):
+    for place, (named, rows) in enumerate(lines.items()):
         x = [row.settings[key] for row in rows]
         y = [_scaled(row.mean(metric), metric) for row in rows]
-        spread = [_scaled(row.deviation(metric) or 0.0, metric) for row in rows]
+        found = [row.deviation(metric) for row in rows]
+        spread = [_scaled(each or 0.0, metric) for each in found] if any(each is not None for each in found) else None
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        bars = axes.errorbar(x, y, spread, label=label or None, color=colour, capsize=2, linewidth=1.5, elinewidth=0.9)
+        bars = axes.errorbar(x, y, spread, label=named or None, color=colour, capsize=2, linewidth=1.5, elinewidth=0.9)
         bars.lines[0].set(marker=marker, markersize=5)
     if len(lines) > 1:
         _legend(axes)
@@ -100,25 +130,54 @@ def _legend(axes: Axes) -> None:
 
 
 def _label(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None:
-    values = [row.settings[key] for row in rows if is_number(row.settings[key])]
-    counts = {len(row.values(metric)) for row in rows}
-    seeds = f", mean ± s.d. of {max(counts)} seeds" if min(counts) > 1 and len(counts) == 1 else ""
     axes.set_xlabel(key.replace("_", " "))
-    axes.set_ylabel(table_label(metric))
-    axes.set_title(f"{len(rows)} settings{seeds}", fontsize=9, loc="left")
-    _scale(axes, values)
+    _finish(axes, rows, metric, [row.settings[key] for row in rows if is_number(row.settings[key])])
+
+
+def _finish(axes: Axes, rows: Sequence[Row], metric: str, values: list[float], *, at_values: bool = True) -> None:
+    axes.set_ylabel(label(metric))
+    axes.set_title(_title(rows, metric), fontsize=9, loc="left", wrap=True)
+    _scale(axes, values, at_values)
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _scale(axes: Axes, values: list[float]) -> None:
-    """Take a logarithmic axis where the values span more than a decade; ticks at the values where they are few."""
-    if min(values) > 0 and max(values) / min(values) > 10:
-        axes.set_xscale("log")
+def _title(rows: Sequence[Row], metric: str) -> str:
+    """Say what all rows share of data, network and epochs, and over how many seeds the means are taken."""
+    shared = [_shared(rows, key) for key in ("dataset", "model_name", "max_epochs")]
+    epochs = f"{shared[2]} epoch{'s' if shared[2] != '1' else ''}" if shared[2] else None
+    counts = {len(row.values(metric)) for row in rows}
+    seeds = f"mean ± s.d. of {min(counts)}{f' to {max(counts)}' if len(counts) > 1 else ''} seeds"
+    return " · ".join(filter(None, (*shared[:2], epochs, seeds if max(counts) > 1 else None)))
+
+
+def _shared(rows: Sequence[Row], key: str) -> str | None:
+    found = {show(value) for row in rows for run in row.runs if (value := run.setting(key)) is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _scale(axes: Axes, values: list[float], at_values: bool) -> None:
+    """Take a logarithmic axis where the values span more than a decade; ticks at the values, or at 1, 2, 5 × 10^k."""
     few = sorted(set(values))
-    if len(few) <= 4 or (len(few) <= 8 and (axes.get_xscale() == "log" or all(map(is_whole, few)))):
-        axes.set_xticks(few, [f"{value:g}" for value in few])
-        axes.minorticks_off()
+    if few[0] > 0 and few[-1] / few[0] > 10:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few[-1] / few[0] < 1000 else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+    axes.minorticks_off()
+    if at_values and (len(few) <= 4 or (len(few) <= 8 and all(map(is_whole, few)) and few[-1] < 1000)):
+        logarithmic = axes.get_xscale() == "log"
+        gaps = [math.log10(b / a) if logarithmic else b - a for a, b in pairwise(few)]
+        span = sum(gaps)
+        if not gaps or min(gaps) > 0.12 * span:
+            axes.set_xticks(few)
+
+
+def _tick(value: float) -> str:
+    """Write 1200 as 1200, 12,000,000 as 12M and 0.003 as 0.003."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.4g}{unit}"
+    return f"{value:.4g}"
 
 
 def _scaled(value: float | None, metric: str) -> float:

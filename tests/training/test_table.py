@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
 
 from high_order_nets.training import sweep_plot, table
 from high_order_nets.training.runs import Run
@@ -94,3 +96,57 @@ def test_a_grid_is_drawn_as_lines_and_a_search_as_points(tmp_path: Path) -> None
 def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
     assert sweep_plot.write_plots([], "test_acc", tmp_path) == []
     assert sweep_plot.write_plots(table.group([make_run("failed", n=n) for n in (2, 3)]), "test_acc", tmp_path) == []
+
+
+def sweep_of(layers: str, seeds: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Figure]:
+    """Draw a sweep over layer types, n and seeds; return the figures by the names of their files."""
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: drawn.update({path.name: figure}))
+    settings = [(layer, n, seed) for layer in layers.split() for n in (2, 3) for seed in range(seeds)]
+    common = {"dataset": "cifar10", "model_name": "resnet18"}
+    runs = []
+    for layer, n, seed in settings:
+        choices = {"choices": common | {"layer_type": layer}, "n": n, "seed": seed, "max_epochs": 30}
+        costs = {"parameters": 1e6 * (1 if layer == "standard" else n), "macs": 5e8}
+        metrics = {"status": "finished", "test_acc": 0.5 + n / 10 + seed / 100} | costs
+        runs.append(Run(folder / f"{layer}{n}{seed}", choices, ("layer_type", "n"), metrics))
+    sweep_plot.write_plots(table.group(runs), "test_acc", folder)
+    return drawn
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_plot_says_what_it_shows(seeds: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawn = sweep_of("standard polynomial2d", seeds, monkeypatch, tmp_path)
+    assert set(drawn) == {"results_n.png", "results_parameters.png"}
+    (axes,) = drawn["results_n.png"].axes
+    assert axes.get_title("left").startswith("cifar10 · resnet18 · 30 epochs")
+    assert ("3 seeds" in axes.get_title("left")) == (seeds == 3)
+    assert axes.get_ylabel() == "test accuracy (%)"
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["standard", "polynomial2d"]
+    bars = [len(container.lines[2]) for container in axes.containers if isinstance(container, ErrorbarContainer)]
+    assert bars == [int(seeds > 1)] * 2  # no bars of nothing
+
+
+def test_the_metric_is_drawn_against_what_it_costs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (axes,) = sweep_of("standard polynomial2d", 1, monkeypatch, tmp_path)["results_parameters.png"].axes
+    assert axes.get_xlabel() == "parameters"
+    assert {text.get_text() for text in axes.texts} == {f"{kind} n={n}" for kind in ("standard", "polynomial2d")
+                                                        for n in (2, 3)}  # fmt: skip
+
+
+def test_ticks_of_a_logarithmic_axis_are_numbers() -> None:
+    assert [sweep_plot._tick(value) for value in (1e-4, 0.3, 200, 11_173_962, 5.6e8)] == [
+        "0.0001",
+        "0.3",
+        "200",
+        "11.17M",
+        "560M",
+    ]
+
+
+def test_top_5_is_an_accuracy() -> None:
+    assert table.is_share("val_acc5")
+    assert not table.is_share("val_loss")
+    assert table.label("val_acc5") == "validation accuracy, top-5 (%)"

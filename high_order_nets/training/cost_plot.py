@@ -1,0 +1,76 @@
+"""Plots of a metric against what a network costs: its parameters, its multiply-adds; a labelled point a setting."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from .rules import show
+from .table import Row
+
+COSTS = ("parameters", "macs")
+MOST_LABELS = 24
+PLACES = (
+    (6, 0),
+    (6, 7),
+    (6, -7),
+    (-6, 0),
+    (-6, 7),
+    (-6, -7),
+    (0, 11),
+    (0, -11),
+    (6, 15),
+    (6, -15),
+    (-6, 15),
+    (-6, -15),
+)
+"""Offsets in points at which a label may stand; the first that covers nothing is taken."""
+
+
+def varying_costs(rows: Sequence[Row]) -> list[str]:
+    """Return the costs that have at least two different values."""
+    return [cost for cost in COSTS if len({mean for row in rows if (mean := row.mean(cost)) is not None}) > 1]
+
+
+def name_of(row: Row) -> str:
+    """Say what tells the row from the others, such as 'polynomial2d n=3'."""
+    parts = [show(value) if isinstance(value, str) else f"{key.rpartition('.')[2]}={_short(value)}"
+             for key, value in row.settings.items() if value is not None]  # fmt: skip
+    return " ".join(parts)
+
+
+def is_standard(row: Row) -> bool:
+    """Return whether the row's network is the plain one beside which the others are read."""
+    return any(run.setting("layer_type") == "standard" for run in row.runs)
+
+
+def label_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Write each name beside its point, where it covers no point and no other name; too many are left out."""
+    if len(points) > MOST_LABELS:
+        return
+    figure.canvas.draw()  # type: ignore[union-attr]
+    renderer: Any = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    pixels = figure.dpi / 72
+    centres = [axes.transData.transform((x, y)) for x, y, _ in points]
+    taken = [Bbox.from_extents(x - 4 * pixels, y - 4 * pixels, x + 4 * pixels, y + 4 * pixels) for x, y in centres]
+    for x, y, name in points:
+        text = axes.annotate(name, (x, y), fontsize=7, va="center", textcoords="offset points", xytext=PLACES[0])
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85})
+        for place in PLACES:
+            text.set_position(place)
+            text.set_horizontalalignment("left" if place[0] > 0 else "right" if place[0] < 0 else "center")
+            box = text.get_window_extent(renderer)
+            inside = axes.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 - 4
+            if inside and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+        else:
+            text.set_position(PLACES[0])
+            text.set_horizontalalignment("left")
+            taken.append(text.get_window_extent(renderer))
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else show(value)
