@@ -1,6 +1,8 @@
 """The command line `high-order-nets`: reads it, has it checked, and only then imports what does the work."""
 
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,9 +79,9 @@ def _help(argv: Sequence[str]) -> int:
     name = next((word for word in argv if word in COMMANDS), None)
     usages = {each: (f"{PROGRAM} {command.usage}", command.summary) for each, command in COMMANDS.items()}
     if name is None:
-        show(manual.text(list(usages.values())))
+        _show_fitted(manual.text(list(usages.values())))
     else:
-        show(manual.training(usages[name]) if name == "train" else manual.usage(usages[name]))
+        _show_fitted(manual.training(usages[name]) if name == "train" else manual.usage(usages[name]))
     return 0
 
 
@@ -87,7 +89,7 @@ def _list(argv: list[str]) -> int:
     if len(argv) != 1 or argv[0] not in manual.LISTS:
         kinds = ", ".join(manual.LISTS)
         raise UserError(f"list {' '.join(argv)}: expected one of {kinds}{nearest(' '.join(argv), manual.LISTS)}")
-    show(manual.listing(argv[0]))
+    _show_fitted(manual.listing(argv[0]))
     return 0
 
 
@@ -102,6 +104,12 @@ def _completion(argv: list[str]) -> int:
             typed, shells = " ".join(argv), completion.SHELLS
             raise UserError(f"completion {typed}: expected one of {', '.join(shells)}{nearest(typed, shells)}")
     return 0
+
+
+def _show_fitted(text: str) -> None:
+    """Show a text, broken between words where a console is narrower; a pipe has no edge."""
+    fixed = sys.stdout.isatty() or "COLUMNS" in os.environ
+    show(manual.fitted(text, shutil.get_terminal_size().columns) if fixed else text)
 
 
 def _test(argv: list[str]) -> int:
@@ -188,7 +196,7 @@ def _doctor(argv: list[str]) -> int:
     from .training import doctor  # noqa: PLC0415
 
     lines, healthy = doctor.examine()
-    show("\n".join(lines))
+    _show_fitted("\n".join(lines))
     return 0 if healthy else 1
 
 

@@ -1,7 +1,9 @@
 """The text of `--help` and `list`, read from the comments of conf/ so that each knob is described once."""
 
+import re
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 
 from .catalogue import DIMENSIONS, Knob, choices_of, described, everyday_knobs, group_knobs
 
@@ -76,6 +78,25 @@ def listing(kind: str) -> str:
     about = dict(described(group))
     names = [name for name in choices_of(group) if name in about or not _has_dimension(name, about)]
     return "\n".join(_columns([(name, about.get(name, "")) for name in names]))
+
+
+def fitted(text: str, width: int) -> str:
+    """Break lines wider than `width` between words; what follows begins under the line's second column."""
+    return "\n".join(part for line in text.splitlines() for part in _broken(line, width))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    gap = re.match(r"\s*\S.*?\s{2,}", line)
+    first, rest = (gap[0], line[gap.end() :]) if gap else ("", line.lstrip())
+    margin = len(line) - len(line.lstrip())
+    wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
+    if gap and len(first) <= width // 2:
+        return wrap(rest, width, initial_indent=first, subsequent_indent=" " * len(first))
+    left = wrap(first.strip(), width, initial_indent=" " * margin, subsequent_indent=" " * (margin + 4))
+    indent = " " * (margin + (4 if gap else 0))
+    return [*left, *wrap(rest, width, initial_indent=indent, subsequent_indent=" " * (margin + 4))]
 
 
 def _has_dimension(name: str, files: dict[str, str]) -> bool:

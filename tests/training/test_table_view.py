@@ -155,3 +155,9 @@ def test_wrong_options_are_one_line(option: str, said: str, tmp_path: Path, caps
     assert error.count("\n") == 1
     assert option.partition("=")[2] in error
     assert said in error
+
+
+@pytest.mark.parametrize("argv", [("--help",), ("list", "layers"), ("list", "datasets")])
+def test_texts_fit_a_pseudo_terminal(argv: tuple[str, ...]) -> None:
+    lines = screen(80, *argv)
+    assert max(map(len, lines)) <= 80 or [line for line in lines if len(line) > 80 and " " in line.strip()] == []
