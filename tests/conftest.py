@@ -1,10 +1,15 @@
 """Fixtures that all tests share."""
 
+import os
+
 import pytest
 import torch
 
 # The machine is shared: two threads on small tensors would wait for each other more than they work.
 torch.set_num_threads(1)
+
+# Tests that run side by side get it from pytest-xdist; what is captured is a pipe, and has no edge.
+os.environ.pop("COLUMNS", None)
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
