@@ -1,12 +1,14 @@
 """Writes a trained network for other programs, and checks what was written against the network."""
 
 import json
+import math
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save_file
@@ -20,6 +22,9 @@ TOLERANCE = 1e-4
 """Largest difference between the logits of the network and of what was written."""
 BATCHES = (1, 5)
 """Numbers of random images that are compared."""
+
+INT32 = 6
+"""ONNX's number of the type (TensorProto.INT32)."""
 
 Run = Callable[[Tensor], Tensor]
 
@@ -57,11 +62,23 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
         if not difference <= TOLERANCE:
             raise UserError(f"format={name}: its logits differ by {difference:.2g}, more than {TOLERANCE:g}; not kept")
         part.replace(path)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"out={path}: cannot be written: {error.strerror or error}") from error
+    except Exception as error:  # torch's exporters and other programs' readers raise whatever they meet
+        others = " or ".join(other for other in FORMATS if other != name)
+        raise UserError(f"format={name}: cannot hold this network: {_reason(error)}; take {others}") from error
     finally:
         part.unlink(missing_ok=True)
     return Exported(path, difference)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what an error comes from: exporters wrap it in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _destination(checkpoint: Path, suffix: str, out: Path | None) -> Path:
@@ -121,10 +138,23 @@ def _write_onnx(module: Classifier, path: Path) -> None:
             input_names=["images"],
             output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            custom_translation_table={torch.ops.prims.frexp.default: _frexp},
         )
     assert program is not None
     program.model.metadata_props.update(_metadata(module))
     program.save(path, external_data=False)
+
+
+def _frexp(x: Any) -> tuple[Any, Any]:
+    """Write x = mantissa · 2^exponent in ONNX's own operators, which product neurons scale by.
+
+    By a rounded logarithm: beside a power of two the exponent may be its neighbour, and the mantissa then 1 for 1/2.
+    """
+    op: Any = import_module("onnxscript").opset18
+    zero = op.Equal(x, op.CastLike(0.0, x))
+    logarithm = op.Div(op.Log(op.Abs(op.Where(zero, op.CastLike(1.0, x), x))), op.CastLike(math.log(2), x))
+    exponent = op.Where(zero, op.CastLike(0.0, x), op.Add(op.Floor(logarithm), op.CastLike(1.0, x)))
+    return op.Div(x, op.Pow(op.CastLike(2.0, x), exponent)), op.Cast(exponent, to=INT32)
 
 
 def _read_onnx(path: Path) -> Run:

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import high_order_nets
 from high_order_nets import cli
+from high_order_nets.basis import Basis
 from high_order_nets.data.digits import load_digits
+from high_order_nets.data.normalise import Normalisation
+from high_order_nets.layers import HighOrderConv2d, make_synapse
+from high_order_nets.layers.product import fully_connected
+from high_order_nets.layers.synapse import families
 from high_order_nets.training import export, manual
+from high_order_nets.training.loading import Classifier
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.1")
 NEEDS_ONNX = pytest.mark.skipif(
@@ -62,6 +69,47 @@ def test_onnx(ckpt: Path, tmp_path: Path) -> None:
     assert metadata["classes"] == [str(digit) for digit in range(10)]
     assert metadata["normalisation"]["image_size"] == 8
     assert metadata["metrics"]["test_acc"] >= 0
+
+
+@pytest.fixture
+def of_every_layer_type() -> Classifier:
+    """Give a classifier of digits in which each layer type follows the one before, as convolution where it can be."""
+    convolutions = [HighOrderConv2d(1, 1, 3, name, n=2, segments=2, padding=1, scale=2.0) for name in Basis.registry]
+    products = [
+        fully_connected(2, 2, make_synapse(name, n=2, scale=2.0)) for name in families() if name not in Basis.registry
+    ]
+    net = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(64, 2), *products, nn.Linear(2, 3))
+    return Classifier(net, Normalisation((0.0,), (1 / 255,), 8), ("a", "b", "c"), {"config": {}, "metrics": {}}).eval()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # the exporter's own
+@pytest.mark.parametrize(
+    "name", [pytest.param("onnx", marks=NEEDS_ONNX), pytest.param("torch_export", marks=pytest.mark.slow)]
+)
+def test_every_layer_type_can_be_exported(
+    name: str, of_every_layer_type: Classifier, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(export, "load", lambda _path: of_every_layer_type)
+    done = export.export(tmp_path / "model.safetensors", name)
+    assert done.difference <= 1e-4
+    images = torch.rand(40, 1, 8, 8)
+    with torch.no_grad():
+        assert (export.FORMATS[name].read(done.path)(images) - of_every_layer_type(images)).abs().max() <= 1e-4
+
+
+def test_what_a_format_cannot_hold_is_one_line(ckpt: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def refuse(*_: object) -> None:
+        try:
+            raise ValueError("no function for this operation\nat length")
+        except ValueError as error:
+            raise RuntimeError("Failed\n- pages of advice") from error
+
+    monkeypatch.setitem(export.FORMATS, "onnx", export.FORMATS["onnx"]._replace(write=refuse))
+    assert cli.main(["export", f"ckpt={ckpt}", "format=onnx"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "format=onnx: cannot hold this network: no function for this operation; take torch_export or" in err
+    assert not list(ckpt.parent.glob("*.onnx"))
 
 
 def test_what_differs_is_not_kept(ckpt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
