@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..models.stages import Staged
 from ..report import Report
 from ..tasks import Classification
+from . import compiler
 from .network import Config, network
 from .optimizers import make_optimizers
 
@@ -31,12 +32,26 @@ class Experiment:
 def build(config: Config) -> Experiment:
     """Build data, network and task of a resolved config; the global random state decides the weights."""
     data = image_data_module(config)
+    _check_together(config, data)
     net, report = network(config, channels=data.channels, classes=data.num_classes, image_size=data.image_size)
     image = (data.channels, data.image_size, data.image_size)
     _check_training(net, min(config["batch_size"], 2), image)
     macs = multiply_adds(net, image)
     trained = _staged(net, config, data) if config["layer_by_layer"] else net
     return Experiment(data, net, _task(trained, config, data), report, macs)
+
+
+def _check_together(config: Config, data: ImageDataModule) -> None:
+    """Refuse what this data set or this machine cannot do, before anything takes time."""
+    if data.num_classes < 2:
+        rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
+        raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {data.classes[0]}; {rule}")
+    on_cpu = config["trainer"]["accelerator"] == "cpu" or not torch.accelerator.is_available()
+    if config["compile"] and on_cpu and compiler.found() is None:
+        raise UserError(
+            f"compile=true: torch needs a C++ compiler, and {compiler.command()} is not there; {compiler.advice()}; "
+            "or leave compile out"
+        )
 
 
 def _check_training(net: nn.Module, batch: int, image: tuple[int, int, int]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from ..errors import UserError
+from . import compiler
 from .catalogue import PACKAGE, data_root, project_root
 
 NAME = "high-order-nets"
@@ -69,6 +70,7 @@ def extras() -> Iterator[Finding]:
 def devices() -> Iterator[Finding]:
     """Name what can train."""
     yield Finding("cpu", f"{os.cpu_count()} cores; OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}")
+    yield _compiler()
     try:
         import torch  # noqa: PLC0415 - may be what is missing
     except ImportError as error:
@@ -82,6 +84,14 @@ def devices() -> Iterator[Finding]:
     elif not torch.cuda.device_count():
         driver = "the driver is there, but not for this torch; see pytorch.org" if shutil.which("nvidia-smi") else ""
         yield Finding("gpu", "none", driver or "trainer=auto takes the CPU; experiment=cifar100_cpu is made for it")
+
+
+def _compiler() -> Finding:
+    """Look for what `compile=true` needs on a CPU."""
+    path = compiler.found()
+    return Finding(
+        "c++ compiler", path or f"no {compiler.command()}", "" if path else f"for compile=true: {compiler.advice()}"
+    )
 
 
 def data() -> Iterator[Finding]:

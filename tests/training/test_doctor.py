@@ -54,6 +54,13 @@ def test_packages(monkeypatch, capsys) -> None:
     assert "not ready" in said
 
 
+def test_the_compiler(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("CXX", "/no/such/compiler -O3")
+    assert "· c++ compiler       no /no/such/compiler -O3: for compile=true:" in report(capsys)
+    monkeypatch.setenv("CXX", "sh --fast")
+    assert "✓ c++ compiler       /" in report(capsys)
+
+
 def test_folders(tmp_path: Path, monkeypatch) -> None:
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _path: usage(1 << 20))
