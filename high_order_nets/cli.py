@@ -132,13 +132,16 @@ def _tested(folder: Path) -> Path:
 
 
 def _plot(argv: list[str]) -> int:
-    values = literals(argv, ("ckpt", "layers", "out"))
+    values = literals(argv, ("ckpt", "layers", "out", "format"))
     if not values.get("ckpt"):
         raise UserError("plot: expected ckpt=PATH, a checkpoint or the folder of a run")
     redraw = import_module(f"{__package__}.training.redraw").redraw  # torch, only after every check
     layers = _layers(values["layers"]) if "layers" in values else None
     out = Path(values["out"]).expanduser() if values.get("out") else None
-    show("\n".join(map(str, redraw(Path(values["ckpt"]).expanduser(), layers, out))))
+    form = values.get("format")
+    if form not in (None, "png", "pdf", "svg"):
+        raise UserError(f"format={form}: expected one of png, pdf, svg")
+    show("\n".join(map(str, redraw(Path(values["ckpt"]).expanduser(), layers, out, form))))
     return 0
 
 
@@ -226,7 +229,11 @@ COMMANDS = {
     "table": Command(
         _table, "table DIR ... [where=K=V] [sort=K] [top=N] [columns=K,K] [out=DIR]", "the table of runs and sweeps"
     ),
-    "plot": Command(_plot, "plot ckpt=PATH [layers=N|a*,b*] [out=DIR]", "draw functions, ranges and curves of a run"),
+    "plot": Command(
+        _plot,
+        "plot ckpt=PATH [layers=N|a*,b*] [out=DIR] [format=pdf|svg]",
+        "draw functions, ranges and curves of a run",
+    ),
     "predict": Command(_predict, "predict ckpt=PATH IMAGE ...", "name what a trained network sees in image files"),
     "export": Command(
         _export,

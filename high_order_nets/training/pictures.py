@@ -1,19 +1,22 @@
 """From a network, its data and its history to pictures."""
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..data import ImageDataModule
 from ..tasks import Classification
 from .build import Config
 from .epochs import HISTORY, read_history
 from .observe import choose_layers, training_images, watch
+from .runs import METRICS
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 FOLDER = "plots"
@@ -24,23 +27,25 @@ LAYERS = 6
 
 @dataclass(frozen=True)
 class Settings:
-    """Say what is drawn: which layers, from how many images, how fine, under which title."""
+    """Say what is drawn: which layers, from how many images, how fine, under which title, beside a PNG as what."""
 
     title: str
     layers: int | str | list[str]
     images: int
     batch: int
     dpi: int
+    form: str = "png"
 
     @classmethod
     def of(cls, config: Config) -> "Settings":
         """Read them from a run's config; those of trainer=debug are cheap."""
         layers = config.get("plots", {}).get("layers", LAYERS)
         batch = min(config["batch_size"], 128)
+        form = config.get("plots", {}).get("format", "png")
         if config["trainer"].get("debug"):
             few = min(layers, 2) if isinstance(layers, int) else layers
-            return cls(describe(config), few, images=batch, batch=batch, dpi=60)
-        return cls(describe(config), layers, images=2 * batch, batch=batch, dpi=200)
+            return cls(describe(config), few, images=batch, batch=batch, dpi=60, form=form)
+        return cls(describe(config), layers, images=2 * batch, batch=batch, dpi=200, form=form)
 
 
 def describe(config: Config) -> str:
@@ -53,23 +58,48 @@ def describe(config: Config) -> str:
 
 def draw(
     task: Classification, data: ImageDataModule, folder: Path, settings: Settings, epochs: int
-) -> "Iterator[tuple[str, np.ndarray]]":
-    """Draw the run in this folder after so many epochs: pairs of name and pixels, uint8 (height, width, 3)."""
-    from .figures import draw_curves, draw_ranges, draw_synapses, pixels, published  # noqa: PLC0415 - slow to import
+) -> "Iterator[tuple[str, Figure]]":
+    """Draw the run in this folder after so many epochs: pairs of name and figure, in the look they are published in."""
+    from .figures import draw_ranges, draw_synapses, published  # noqa: PLC0415 - slow to import
 
     title = f"{settings.title} · epoch {epochs}"
-    history = read_history(folder / HISTORY)
     images = training_images(data, settings.images, next(task.parameters()))
     watched = watch(task.net, images, settings.batch)
     with published():
-        if history:
-            yield "curves", pixels(draw_curves(history, settings.title), settings.dpi)
-        yield "ranges", pixels(draw_ranges(watched, title), settings.dpi)
+        yield from _curves(folder, settings, tested(folder))
+        yield "ranges", draw_ranges(watched, title)
         chosen = choose_layers(watched, settings.layers)
         if len(chosen) > MOST:
             log.info("plots: %d layers answer to plots.layers; the first %d are drawn", len(chosen), MOST)
         if chosen:  # those of later stages are not met under layer_by_layer
-            yield "synapses", pixels(draw_synapses(dict(list(chosen.items())[:MOST]), title), settings.dpi)
+            yield "synapses", draw_synapses(dict(list(chosen.items())[:MOST]), title)
+
+
+def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> None:
+    """Draw the curves of a run again, with the result of its test."""
+    from .figures import published  # noqa: PLC0415 - slow to import
+
+    with published():
+        for name, figure in _curves(folder, settings, figures):
+            write(figure, folder / FOLDER, name, settings)
+
+
+def _curves(folder: Path, settings: Settings, figures: dict[str, Any] | None) -> "Iterator[tuple[str, Figure]]":
+    from .figures import draw_curves  # noqa: PLC0415 - slow to import
+
+    history = read_history(folder / HISTORY)
+    if history:
+        marked = figures if figures and {"test_acc", "test_loss", "tested_epoch"} <= figures.keys() else None
+        yield "curves", draw_curves(history, settings.title, marked)
+
+
+def tested(folder: Path) -> dict[str, Any] | None:
+    """Read the figures of a run that has been tested; None where there are none."""
+    try:
+        figures = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return figures if isinstance(figures, dict) and figures.get("status") == "finished" else None
 
 
 def ending(epochs: int) -> str:
@@ -77,10 +107,14 @@ def ending(epochs: int) -> str:
     return f"-epoch{epochs:04d}"
 
 
-def save_png(image: "np.ndarray", folder: Path, name: str, suffix: str = "") -> Path:
-    """Write a picture under the folder and give its file; curves, which hold all epochs, go without the suffix."""
-    from .figures import save  # noqa: PLC0415 - slow to import
+def write(figure: "Figure", folder: Path, name: str, settings: Settings, suffix: str = "") -> "tuple[Path, np.ndarray]":
+    """Write a picture under the folder; give its file and its pixels, uint8 (height, width, 3).
+
+    Curves, which hold all epochs, go without the suffix.
+    """
+    from .figures import pixels, save  # noqa: PLC0415 - slow to import
 
     path = folder / f"{name}{'' if name == 'curves' else suffix}.png"
-    save(image, path)
-    return path
+    image = pixels(figure, settings.dpi)
+    save(figure, image, path, settings.form)
+    return path, image

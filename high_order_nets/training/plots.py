@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from .build import Config, Experiment
 from .observe import check_layers
-from .pictures import FOLDER, Settings, draw, ending, save_png
+from .pictures import FOLDER, Settings, draw, ending, write
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ class Plots(pl.Callback):
             return
         try:
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
-            for name, image in draw(module, data, self._folder, self._settings, epochs):
-                save_png(image, self._folder / FOLDER, name, suffix)
+            for name, figure in draw(module, data, self._folder, self._settings, epochs):
+                _, image = write(figure, self._folder / FOLDER, name, self._settings, suffix)
                 if isinstance(trainer.logger, TensorBoardLogger):
                     tag = f"{FOLDER}/{name}"
                     trainer.logger.experiment.add_image(tag, image, trainer.global_step, dataformats="HWC")

@@ -8,27 +8,30 @@ from ..errors import UserError
 from .build import Experiment, build
 from .checkpoints import load_state, read_checkpoint
 from .observe import check_layers
-from .pictures import FOLDER, Settings, draw, ending, save_png
+from .pictures import FOLDER, Settings, draw, ending, write
 from .refining import refined_epoch, refined_experiment
 from .run import located
 
 
-def redraw(path: Path, layers: int | Sequence[str] | None = None, out: Path | None = None) -> list[Path]:
+def redraw(
+    path: Path, layers: int | Sequence[str] | None = None, out: Path | None = None, form: str | None = None
+) -> list[Path]:
     """Draw what a checkpoint, or the last one of a run's folder, has learned; give the files written.
 
-    They go to the run's plots/, or to `out`; `layers` replaces `plots.layers`. Raises UserError for what is no
-    checkpoint, for layers that the network has not, and where the files cannot be written.
+    They go to the run's plots/, or to `out`; `layers` and `form` replace `plots.layers` and `plots.format`. Raises
+    UserError for what is no checkpoint, for layers that the network has not, and where the files cannot be written.
     """
     path = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     experiment, settings, epochs = _opened(path)
     if layers is not None:
         settings = replace(settings, layers=layers if isinstance(layers, int) else list(layers))
+    settings = settings if form is None else replace(settings, form=form)
     check_layers(experiment.task.net, settings.layers)
     run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     folder = out or run / FOLDER
     try:
         pictures = draw(experiment.task, experiment.data, run, settings, epochs)
-        return [save_png(image, folder, name, ending(epochs)) for name, image in pictures]
+        return [write(figure, folder, name, settings, ending(epochs))[0] for name, figure in pictures]
     except OSError as error:
         raise UserError(f"out={folder}: cannot be written: {error.strerror or error}") from error
 

@@ -159,6 +159,7 @@ RULES: dict[str, Rule] = {
     "scheduler.pct_start": number("(0, 1)"),
     "scheduler.patience": whole("[0, inf)"),
     "plots.every_n_epochs": whole("[1, inf)") | NULL,
+    "plots.format": word("png", "pdf", "svg"),
     "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),

@@ -17,6 +17,7 @@ from .catalogue import data_root
 from .checkpoints import load_state, read_checkpoint, save_weights
 from .claims import claimed, finished
 from .memory import keep_freed_memory
+from .pictures import Settings, redraw_curves
 from .record import device_of, figures_of, recorded, sizes_of, tested_of
 from .refining import last_refined, refined_epoch, refined_experiment, refined_to
 from .reports import show_summary, write_yaml
@@ -95,10 +96,19 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     figures |= {"batch_a_process": config["batch_size"] // processes(trainer)}
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
     assert isinstance(trainer.logger, Board)
+    if config["plots"]["enabled"]:
+        _mark_test(config, folder, figures)
     trainer.logger.log_run(config, figures)
     trainer.logger.finalize("success")
     save_weights(folder / "model.safetensors", experiment, config, figures)
     return figures
+
+
+def _mark_test(config: Config, folder: Path, figures: dict[str, Any]) -> None:
+    try:
+        redraw_curves(folder, Settings.of(config), figures)
+    except Exception as error:  # whatever it is, the run matters more
+        log.warning("plots: not drawn: %s: %s", type(error).__name__, " ".join(str(error).split()))
 
 
 def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[dict[str, Any], int]:

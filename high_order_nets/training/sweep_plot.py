@@ -45,7 +45,7 @@ def _write(rows: Sequence[Row], key: str, metric: str, path: Path) -> Path:
     else:
         _draw_points(axes, rows, key, metric)
     _label(axes, rows, key, metric)
-    figure.savefig(path, dpi=200)
+    _save(figure, path, rows)
     return path
 
 
@@ -71,8 +71,16 @@ def _write_cost(rows: Sequence[Row], cost: str, metric: str, path: Path) -> Path
     _finish(axes, rows, metric, [x for x, _ in points], at_values=False)
     axes.margins(0.12)
     label_points(figure, axes, [(x, _scaled(row.mean(metric), metric), name_of(row)) for x, row in points])
-    figure.savefig(path, dpi=200)
+    _save(figure, path, rows)
     return path
+
+
+def _save(figure: Figure, path: Path, rows: Sequence[Row]) -> None:
+    """Write the PNG, and beside it what the runs' `plots.format` asks for."""
+    figure.savefig(path, dpi=200)
+    form = rows[0].runs[0].setting("plots.format")
+    if form in ("pdf", "svg"):
+        figure.savefig(path.with_suffix(f".{form}"))
 
 
 def _lines(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:

@@ -1,8 +1,10 @@
 """Sizes, starts and counts of layers, by torch's own layers and by hand."""
 
+from typing import Any
+
 import pytest
 import torch
-import torch.nn.functional as F
+from torch import nn
 
 from high_order_nets.layers import HighOrderConv2d, HighOrderConvTranspose2d, HighOrderLinear
 
@@ -10,14 +12,22 @@ from high_order_nets.layers import HighOrderConv2d, HighOrderConvTranspose2d, Hi
 @pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 @pytest.mark.parametrize("kernel", [(2, 2), (4, 3), (3, 4)])
 @pytest.mark.parametrize("dilation", [1, 3])
-def test_an_even_kernel_pads_the_side_that_torch_pads(kernel: tuple[int, int], dilation: int) -> None:
+@pytest.mark.parametrize("mode", ["zeros", "circular", "replicate"])
+def test_an_even_kernel_pads_the_side_that_torch_pads(kernel: tuple[int, int], dilation: int, mode: str) -> None:
     # With two nodes at -1 and 1 and the values -w and w a function is the line w x: the ordinary convolution.
-    layer = HighOrderConv2d(2, 3, kernel, "polynomial", n=2, padding="same", dilation=dilation, dtype=torch.float64)
-    weight = torch.randn(3, 2, *kernel, dtype=torch.float64)
+    options: dict[str, Any] = {"padding": "same", "dilation": dilation, "padding_mode": mode, "dtype": torch.float64}
+    layer = HighOrderConv2d(2, 3, kernel, "polynomial", n=2, **options)
+    theirs = nn.Conv2d(2, 3, kernel, bias=False, **options)
     with torch.no_grad():
-        layer.weight.copy_(torch.stack([-weight, weight], 1))
-    x = torch.randn(2, 2, 7, 8, dtype=torch.float64)
-    torch.testing.assert_close(layer(x), F.conv2d(x, weight, padding="same", dilation=dilation))
+        layer.weight.copy_(torch.stack([-theirs.weight, theirs.weight], 1))
+    x = torch.randn(2, 2, 7, 8, dtype=torch.float64, requires_grad=True)
+    y, expected = layer(x), theirs(x)
+    torch.testing.assert_close(y, expected)
+    seed = torch.randn_like(y)
+    ours = torch.autograd.grad(y, (x, layer.weight), seed)
+    grads = torch.autograd.grad(expected, (x, theirs.weight), seed)
+    torch.testing.assert_close(ours[0], grads[0])
+    torch.testing.assert_close(ours[1][:, 1] - ours[1][:, 0], grads[1])
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])

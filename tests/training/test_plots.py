@@ -12,6 +12,7 @@ from high_order_nets import cli
 from high_order_nets.errors import UserError
 from high_order_nets.training import history, plots, run
 from high_order_nets.training.epochs import read_history
+from high_order_nets.training.figures import draw_curves
 from high_order_nets.training.redraw import redraw
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=3", "train_fraction=0.1", "val_fraction=0.2")
@@ -74,7 +75,7 @@ def test_what_goes_wrong_is_one_warning(trained, tmp_path: Path, monkeypatch: py
     def fail(*args: object) -> None:
         raise OSError("no space\nleft on device")
 
-    monkeypatch.setattr(plots, "save_png", fail)
+    monkeypatch.setattr(plots, "write", fail)
     assert trained(*DRAWN)["status"] == "finished"
     assert [record.getMessage() for record in warned(caplog)] == ["plots: not drawn: OSError: no space left on device"]
 
@@ -127,3 +128,19 @@ def test_a_folder_that_cannot_be_written_is_refused(trained, tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
         redraw(tmp_path / "run", 1, tmp_path / "file")
+
+
+@pytest.mark.parametrize("form", ["pdf", "svg"])
+def test_other_formats_lie_beside_the_png_and_make_no_other_run(settings, trained, tmp_path: Path, form: str) -> None:
+    trained(*DRAWN, "max_epochs=1", f"plots.format={form}")
+    names = ("curves", "ranges", "synapses")
+    assert pictures(tmp_path / "run" / "plots") == {f"{name}.{end}" for name in names for end in ("png", form)}
+    assert run.train(settings(*DRAWN, "max_epochs=1"), tmp_path / "run") > 0  # finished already
+
+
+def test_the_curves_mark_the_test_where_its_weights_are_from() -> None:
+    history = [{"epoch": epoch, "train_loss": 1.0, "train_acc": 0.5, "val_acc": 0.4} for epoch in (1.0, 2.0, 3.0)]
+    figure = draw_curves(history, "title", {"test_acc": 0.625, "test_loss": 0.75, "tested_epoch": 2})
+    marks = [tuple(line.get_xydata()[0]) for axes in figure.axes for line in axes.lines if line.get_marker() == "*"]
+    assert marks == [(2.0, 0.75), (2.0, 0.625)]
+    assert "test: 62.5 %" in [text.get_text() for text in figure.legends[0].get_texts()]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .style import BLUE, ORANGE, WIDTH, head, percent
+from .style import BLUE, GREEN, ORANGE, WIDTH, head, percent
 
 Row = dict[str, float]
 SPLITS = (("train", "training (running mean)", BLUE), ("val", "validation", ORANGE))
@@ -17,14 +17,17 @@ STEEP = 30.0
 """Ratio of the largest to the smallest loss from which its axis becomes logarithmic."""
 
 
-def draw_curves(history: Sequence[Row], title: str) -> Figure:
+def draw_curves(history: Sequence[Row], title: str, tested: Row | None = None) -> Figure:
     """Draw loss and top-1 accuracy of a history, one row an epoch with `epoch` and `train_loss`, `val_acc` ….
 
-    An epoch without a figure leaves a gap.
+    An epoch without a figure leaves a gap. `tested` has the results of the test: test_loss, test_acc, tested_epoch.
     """
     figure = Figure(figsize=(WIDTH, 2.75))
     loss, accuracy = figure.subplots(1, 2, gridspec_kw=PLACE)
     legend = _draw(loss, history, "loss") | _draw(accuracy, history, "acc") | _mark_best(accuracy, history)
+    if tested:
+        _mark_test(loss, tested, "loss")
+        legend |= _mark_test(accuracy, tested, "acc")
     loss.set_ylabel("loss")
     values = [row[key] for row in history for key in ("train_loss", "val_loss") if 0 < row.get(key, 0) < math.inf]
     if values and max(values) > STEEP * min(values):
@@ -61,3 +64,10 @@ def _mark_best(axes: Axes, history: Sequence[Row]) -> dict[str, Line2D]:
     ring = {"marker": "o", "markersize": 6, "markerfacecolor": "none", "markeredgecolor": ORANGE, "linestyle": ""}
     (point,) = axes.plot(best["epoch"], best["val_acc"], **ring)
     return {f"best: {percent(best['val_acc'])}, epoch {best['epoch']:g}": point}
+
+
+def _mark_test(axes: Axes, tested: Row, figure: str) -> dict[str, Line2D]:
+    """Mark the test result at the epoch whose weights were tested; give its entry of the legend."""
+    value, epoch = tested[f"test_{figure}"], tested["tested_epoch"]
+    (point,) = axes.plot(epoch, value, marker="*", markersize=8, color=GREEN, linestyle="", clip_on=False, zorder=5)
+    return {f"test: {percent(value)}" if figure == "acc" else f"test: {value:.3g}": point}

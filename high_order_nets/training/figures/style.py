@@ -64,11 +64,17 @@ def pixels(figure: Figure, dpi: int) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def save(image: np.ndarray, path: Path) -> None:
-    """Write a PNG whole or not at all; makes the folder."""
+def save(figure: Figure, image: np.ndarray, path: Path, form: str) -> None:
+    """Write the image as a PNG, and the figure as a PDF or SVG beside it where asked for; makes the folder.
+
+    Each whole or not at all.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part:
         matplotlib.image.imsave(part, image, format="png")
+    if form != "png":
+        with whole_file(path.with_suffix(f".{form}")) as part:
+            figure.savefig(part, format=form)
 
 
 def head(figure: Figure, title: str, legend: dict[str, Any], left: float) -> None:

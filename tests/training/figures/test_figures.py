@@ -108,7 +108,7 @@ def test_the_users_own_settings_come_back() -> None:
 
 def test_files_are_png_and_whole(tmp_path: Path) -> None:
     image = np.zeros((4, 5, 3), np.uint8)
-    save(image, tmp_path / "plots" / "x.png")
+    save(Figure(), image, tmp_path / "plots" / "x.png", "png")
     assert [file.name for file in (tmp_path / "plots").iterdir()] == ["x.png"]
     assert (matplotlib.image.imread(tmp_path / "plots" / "x.png")[..., :3] == 0).all()
 
