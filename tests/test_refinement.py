@@ -360,8 +360,8 @@ def test_a_coarsened_jump_is_met_in_the_middle(layer_type: str, n: int) -> None:
     step = HighOrderLinear(1, 1, "discontinuous", n=1, segments=2, dtype=torch.float64)
     with torch.no_grad():
         step.weight.copy_(torch.tensor([[[0.0], [1.0]]]))
-    segments = {} if layer_type == "polynomial" else {"segments": 2}
-    coarse, report = coarsen(step, layer_type=layer_type, n=n, **segments)
+    segments = None if layer_type == "polynomial" else 2
+    coarse, report = coarsen(step, layer_type=layer_type, n=n, segments=segments)
     values = [0.0, 0.5, 1.0] if layer_type == "polynomial" else [0.0, *[0.0] * (n - 2), 0.5, *[1.0] * (n - 1)]
     assert coarse.weight.flatten().tolist() == pytest.approx(values, abs=1e-12)
     assert report.relative == pytest.approx(0.5, abs=2e-2)  # at the jump itself; the samples stop just beside it

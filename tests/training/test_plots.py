@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -141,6 +142,7 @@ def test_other_formats_lie_beside_the_png_and_make_no_other_run(settings, traine
 def test_the_curves_mark_the_test_where_its_weights_are_from() -> None:
     history = [{"epoch": epoch, "train_loss": 1.0, "train_acc": 0.5, "val_acc": 0.4} for epoch in (1.0, 2.0, 3.0)]
     figure = draw_curves(history, "title", {"test_acc": 0.625, "test_loss": 0.75, "tested_epoch": 2})
-    marks = [tuple(line.get_xydata()[0]) for axes in figure.axes for line in axes.lines if line.get_marker() == "*"]
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "*"]
+    marks = [tuple(np.asarray(line.get_xydata())[0].tolist()) for line in stars]
     assert marks == [(2.0, 0.75), (2.0, 0.625)]
     assert "test: 62.5 %" in [text.get_text() for text in figure.legends[0].get_texts()]
