@@ -108,7 +108,8 @@ class Classification(pl.LightningModule):
             self.explain(error)
             raise error
         figures = self.figures[f"{split}_"]
-        figures.update(preds=logits.detach(), target=labels, value=loss.detach(), weight=len(labels))  # type: ignore[operator]
+        # A value an image: with its NaN check off, MeanMetric leaves weights unread.
+        figures.update(preds=logits.detach(), target=labels, value=loss.detach().expand(len(labels)))  # type: ignore[operator]
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))  # type: ignore[arg-type]
         if split == "train":
             self.log("train_loss_step", loss, on_step=True, on_epoch=False, prog_bar=True)
