@@ -1,6 +1,7 @@
 """The command line `high-order-nets`: reads it, has it checked, and only then imports what does the work."""
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -147,7 +148,7 @@ def _plot(argv: list[str]) -> int:
 
 def _layers(text: str) -> int | list[str]:
     """Read a number of layers or patterns of their names."""
-    if not text.lstrip("-").isdecimal():
+    if not re.fullmatch(r"-?[0-9]+", text):
         return text.strip("[]").split(",")
     if int(text) < 1:
         raise UserError(f"layers={text}: expected a number of at least 1, or patterns of names such as layer1.*,fc")

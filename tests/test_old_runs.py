@@ -65,4 +65,6 @@ def test_it_goes_on_as_it_would_have(run: Path) -> None:
     assert len(new) == len(old) == 6
     # The same bits on one machine; another processor adds up in another order.
     for before, now in zip(old, new, strict=True):
-        assert [float(now[key]) for key in before] == pytest.approx([float(each) for each in before.values()], abs=1e-5)
+        for key, value in before.items():
+            # val_loss was the mean of the batches' losses, whatever their sizes; it is that of the images now.
+            assert float(now[key]) == pytest.approx(float(value), abs=2e-3 if key == "val_loss" else 1e-5)

@@ -1,5 +1,6 @@
 """What the program writes on a terminal."""
 
+import os
 import re
 import shlex
 import sys
@@ -11,7 +12,11 @@ PROGRAM = "high-order-nets"
 
 
 def tolerate() -> None:
-    """Have both streams replace what their encoding cannot write: a run must not end at a box-drawing character."""
+    """Have both streams replace what their encoding cannot write: a run must not end at a box-drawing character.
+
+    Those of the processes that it starts too: a launcher's, ddp's, a search's.
+    """
+    os.environ["PYTHONIOENCODING"] = f"{sys.stdout.encoding or 'utf-8'}:replace"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIO) or hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import GROUPS, conf_dir
-from .runs import deciding
+from .runs import UNIMPORTANT, deciding
 
 Config = dict[str, Any]
 
@@ -40,7 +40,8 @@ def unread(config: Config, composed: str, folders: Iterable[Path] = ()) -> dict[
     read where the chosen ones do.
     """
     passed_on = _passed_on(conf_dir()).union(*map(_passed_on, folders))
-    found = {key: _setting(config, "layer_type") for key in passed_on - set(_KNOB.findall(composed)) if key in config}
+    left = passed_on - set(_KNOB.findall(composed)) - set(UNIMPORTANT)
+    found = {key: _setting(config, "layer_type") for key in left if key in config}
     for keys, reader, holds in CONDITIONS:
         if holds(config):
             found |= {key: _setting(config, reader) for key in keys if key not in found}

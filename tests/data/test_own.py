@@ -76,7 +76,6 @@ def test_a_name_that_is_no_file_there_is_refused(tmp_path: Path, name: str, caps
             {"classes": json.dumps({"a": 1})},
             r"classes must hold a JSON list of class names, such as \[\"cat\"",
         ),
-        ({"classes": json.dumps(["cat"]), "one": ""}, "nothing to tell apart"),
         ({"dataset": "other"}, "metadata key dataset is 'other', not 'mine'"),
     ],
 )

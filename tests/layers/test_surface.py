@@ -102,5 +102,5 @@ def test_no_segments_are_one() -> None:
 def test_hidden_layers_are_counted_as_the_docstring_says() -> None:
     ours = HighOrderMLP("polynomial", in_width=2, out_width=3, hidden_width=4, hidden_layers=3)
     assert len(ours.layers) == 4
-    theirs = peer.HighOrderMLP("polynomial", n="3", in_width=2, out_width=3, hidden_width=4, hidden_layers=2)
+    theirs = peer.HighOrderMLP("polynomial", 3, 2, 3, 2, 4)  # type: ignore[arg-type]
     assert len(list(theirs.model)) == len(ours.layers)
