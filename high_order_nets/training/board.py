@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch.utils.tensorboard.summary import hparams
 
 from .network import Config
 from .runs import Run
@@ -59,6 +58,8 @@ class Board(TensorBoardLogger):
         """
         there = {found: value for name, value in figures.items() if (found := tag(name)) in METRICS}
         results = {name: there[name] for name in METRICS if name in there}
+        from torch.utils.tensorboard.summary import hparams  # noqa: PLC0415 - at import it would try a socket
+
         writer = self.experiment._get_file_writer()
         for summary in hparams(shown_settings(config) | sizes(figures), results):
             writer.add_summary(summary)

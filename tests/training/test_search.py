@@ -128,7 +128,7 @@ def test_the_line_adds_ranges_and_takes_them_away() -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("search=recip", "search=recip: unknown search; expected one of: recipe"),
+        ("search=recip", "search=recip: unknown search; nearest valid name: recipe"),
         ("search.trials=3", "unknown search; expected one of"),
         ("search=recipe search.trails=3", "nearest valid name: search.trials"),
         ("search=recipe search.trials=0", "search.trials=0: expected a whole number of at least 1"),
