@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils.parametrize import ParametrizationList
 from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
 from ..errors import UserError
+from ..layers import HighOrderLayer
 from .targets import resolve
 
 log = logging.getLogger(__name__)
@@ -44,56 +47,64 @@ def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
 def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split into weights, with decay, and all else, without; functions that connections share come as a third group.
 
-    A weight is what multiplies inputs: by its name, as torch and this library give them, and of at least two axes.
-    Norms, biases, position tables, class tokens and scales are none. The decay of the functions is that of the weights.
+    A weight is what multiplies inputs: by its name, as torch and this library give them, of at least two axes, and of
+    no norm. Norms, biases, position tables, class tokens and scales are none. The decay of the functions is that of
+    the weights.
     """
     return _groups(net, weight_decay, _kind)
 
 
-def _groups(net: nn.Module, weight_decay: float, kind: Callable[[str, nn.Parameter], str]) -> list[dict[str, Any]]:
-    sorts: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], "functions": []}
-    for name, parameter in net.named_parameters():
-        sorts[kind(name, parameter)].append(parameter)
+Kind = Callable[[str, nn.Module, str, nn.Parameter], str]
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+LISTS = (nn.ParameterList, nn.ParameterDict, ParametrizationList)
+
+
+def _groups(net: nn.Module, weight_decay: float, kind: Kind) -> list[dict[str, Any]]:
+    found: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], "functions": []}
+    seen: set[nn.Parameter] = set()
+    for name, module in net.named_modules():
+        for own, parameter in module.named_parameters(recurse=False):
+            if parameter not in seen:
+                found[kind(name, module, own, parameter)].append(parameter)
+            seen.add(parameter)
     decays = {"weights": weight_decay, "others": 0.0, "functions": weight_decay}
-    return [{"params": found, "weight_decay": decays[sort]} for sort, found in sorts.items() if found]
+    return [{"params": params, "weight_decay": decays[sort]} for sort, params in found.items() if params]
 
 
-def _kind(name: str, parameter: nn.Parameter) -> str:
-    *_, owner, own = ["", *name.split(".")]
-    if own == "shape":
+def _kind(name: str, module: nn.Module, own: str, parameter: nn.Parameter) -> str:
+    if isinstance(module, HighOrderLayer) and own == "shape":
         return "functions"
-    parametrised = owner == "weight"  # parametrizations.weight.original
-    return "weights" if parameter.ndim > 1 and ("weight" in own or parametrised) else "others"
+    if isinstance(module, LISTS):  # whose own names are numbers and the like
+        own = name.rpartition(".")[2]
+    return "weights" if parameter.ndim > 1 and "weight" in own and not isinstance(module, NORMS) else "others"
 
 
-def _kind_before(name: str, parameter: nn.Parameter) -> str:
+def _kind_before(name: str, module: nn.Module, own: str, parameter: nn.Parameter) -> str:
     """Give what a parameter was taken for until 2026-11: by its number of axes alone."""
-    del name
+    del name, module, own
     return "weights" if parameter.ndim > 1 else "others"
 
 
 def regroup(checkpoint: dict[str, Any], net: nn.Module) -> None:
     """Bring a checkpoint of an older version, in place, to the groups of today: by the same parameters."""
-    before, now = ([group["params"] for group in _groups(net, 0.0, kind)] for kind in (_kind_before, _kind))
-    saved = [[len(group["params"]) for group in state["param_groups"]] for state in checkpoint["optimizer_states"]]
-    sizes, wanted = ([len(group) for group in groups] for groups in (before, now))
-    if sizes == wanted or saved != [sizes]:
+    (state,) = checkpoint["optimizer_states"]
+    old = state["param_groups"]
+    decay = max(group.get("weight_decay", 0.0) for group in old)
+    before, now = (_groups(net, decay, kind) for kind in (_kind_before, _kind))
+    sizes, wanted, saved = ([len(group["params"]) for group in groups] for groups in (before, now, old))
+    if sizes == wanted or saved != sizes or "weight_decay" not in old[0]:
         return
     log.info("the checkpoint's %d groups of parameters become today's %d: see weight_decay", len(before), len(now))
-    place = {id(p): index for index, p in enumerate(p for group in before for p in group)}
-    owner = {id(p): index for index, group in enumerate(before) for p in group}
-    (state,) = checkpoint["optimizer_states"]
-    old, groups = state["param_groups"], []
-    new_state, count = {}, 0
-    for group in now:
-        groups.append(old[owner[id(group[0])]] | {"params": list(range(count, count + len(group)))})
-        for parameter in group:
-            if place[id(parameter)] in state["state"]:
-                new_state[count] = state["state"][place[id(parameter)]]
-            count += 1
+    places = {parameter: place for place, parameter in enumerate(p for group in before for p in group["params"])}
+    order = [places[parameter] for group in now for parameter in group["params"]]
+    new_state = {new: state["state"][place] for new, place in enumerate(order) if place in state["state"]}
+    groups, count = [], 0
+    for group in now:  # which only their decay tells apart
+        indices = list(range(count, count := count + len(group["params"])))
+        groups.append(old[0] | {"params": indices, "weight_decay": group["weight_decay"]})
     checkpoint["optimizer_states"] = [state | {"state": new_state, "param_groups": groups}]
     for schedule in checkpoint["lr_schedulers"]:
-        for key in ("base_lrs", "_last_lr", "lr_lambdas"):
+        for key in ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs"):
             if isinstance(schedule.get(key), list):
                 schedule[key] = schedule[key][:1] * len(now)
 

@@ -45,6 +45,22 @@ def test_no_decay_on_tables_tokens_and_scales(name: str) -> None:
         assert decay == 0.0 or not parameter.endswith(free)
 
 
+class Odd(nn.Module):
+    """Has parameters that their names or axes alone would tell wrongly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, 3))
+        self.norm, self.table = nn.LayerNorm([2, 3, 3]), nn.Embedding(4, 3)
+        self.weights, self.shape = nn.ParameterList([torch.zeros(3, 3)]), nn.Parameter(torch.zeros(3))
+        self.fc = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3))
+
+
+def test_what_a_parameter_is_decides_and_not_its_axes() -> None:
+    weights = {"table.weight", "weights.0", "fc.parametrizations.weight.original"}
+    assert decayed(Odd()) == {name: 0.1 if name in weights else 0.0 for name, _ in Odd().named_parameters()}
+
+
 def test_functions_that_are_shared_are_a_group_of_their_own() -> None:
     net = nn.Sequential(HighOrderLinear(2, 3, "polynomial", sharing="channel", bias=True))
     weights, others, functions = parameter_groups(net, 0.1)
@@ -52,10 +68,12 @@ def test_functions_that_are_shared_are_a_group_of_their_own() -> None:
     assert functions["params"] == [net[0].shape]
 
 
-def test_an_older_checkpoint_is_brought_to_the_groups_of_today() -> None:
-    net = nn.Sequential(HighOrderLinear(2, 3, "polynomial", sharing="channel", bias=True), nn.Linear(3, 2))
+@pytest.mark.parametrize("first", [Odd, nn.Identity])
+def test_an_older_checkpoint_is_brought_to_the_groups_of_today(first: type[nn.Module]) -> None:
+    net = nn.Sequential(first(), HighOrderLinear(2, 3, "polynomial", sharing="channel", bias=True), nn.Linear(3, 2))
     axes = [[p for p in net.parameters() if (p.ndim > 1) == many] for many in (True, False)]
-    old = torch.optim.SGD([{"params": group} for group in axes], lr=0.1, momentum=0.9)
+    decays = ({"params": group, "weight_decay": decay} for group, decay in zip(axes, (0.1, 0.0), strict=True))
+    old = torch.optim.SGD(decays, lr=0.1, momentum=0.9)
     for parameter in net.parameters():
         parameter.grad = torch.full_like(parameter, float(parameter.numel()))
     old.step()
@@ -68,6 +86,7 @@ def test_an_older_checkpoint_is_brought_to_the_groups_of_today() -> None:
     new.load_state_dict(checkpoint["optimizer_states"][0])
     for parameter in net.parameters():
         assert new.state[parameter]["momentum_buffer"].equal(old.state[parameter]["momentum_buffer"])
+    assert [group["weight_decay"] for group in new.param_groups] == [0.1, 0.0, 0.1]
     assert checkpoint["lr_schedulers"][0]["base_lrs"] == [0.1] * 3
     before = checkpoint["optimizer_states"][0]
     regroup(checkpoint, net)
