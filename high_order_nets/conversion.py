@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from .bonds import Bonds, given_attributes
 from .errors import UserError
 from .layers import (
     HighOrderConv1d,
@@ -26,15 +27,14 @@ from .layers import (
 from .layers.keywords import check_keywords
 from .layers.synapse import OPTIONS
 from .report import Kept, Report, Swap, count_parameters, count_reduced_parameters
+from .source import STATISTICS, reader_of
 from .swaps import (
     ACTIVATIONS,
-    attachment,
     check_names,
     is_gate,
     kept_reason,
     make_activation,
     make_norm,
-    shared_parameters,
     turn_off_fast_path,
     uses_functional_activation,
 )
@@ -69,12 +69,13 @@ def convert(
       n, segments, scale and the fields of Synapse (domain, sharing, base, parameters, init, …); or a Synapse.
     - norm: keep, none, batch, layer, group, instance, max_abs, max_center, l2.
     - activation: none, keep or a name; auto is none where layers are swapped and keep for `standard`. Gates stay.
-    - rescale_planes: divide the widths by this (ResNets); `match`: until the parameter count equals the module's;
-      `match_reduced`: the same, the constants of a neuron counted once.
+    - rescale_planes: divide the widths by this (ResNets, simple, mlp); `match`: until the parameter count equals the
+      module's; `match_reduced`: the same, the constants of a neuron counted once.
     - skip: `stem`, `head`, `downsample` or patterns of module names that are left as they are.
     - linear_output: keep the classifier head linear.
 
-    Layers are swapped by exact type. Raises UserError for a name that is not known or widths that cannot be changed.
+    Layers are swapped by exact type, and their weights are new. What others share, hook, hold or read is left, and the
+    report says why. Raises UserError for a name that is not known or widths that cannot be changed.
     """
     if type(module) in LAYERS:  # a bare layer is no head
         choices = {"norm": norm, "activation": activation, "rescale_planes": rescale_planes, "skip": skip}
@@ -140,9 +141,8 @@ def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> f
     if rescale_planes not in counts:
         raise UserError(f"rescale_planes={rescale_planes!r}: expected a positive number, match or match_reduced")
     if not scalable(module):
-        raise UserError(
-            f"rescale_planes={rescale_planes}: {type(module).__name__} has no common width; ResNets have one"
-        )
+        name = type(module).__name__
+        raise UserError(f"rescale_planes={rescale_planes}: {name} has no common width; ResNets, simple, mlp have one")
     blueprint = deepcopy(module).to("meta")
 
     def parameters(divisor: float) -> int:
@@ -163,6 +163,7 @@ class _Plan:
     skip: tuple[str, ...]
     swapped: list[Swap] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
+    new: list[nn.Module] = field(default_factory=list)
 
     def fresh(self) -> "_Plan":
         return _Plan(self.synapse, self.norm, self.activation, self.skip)
@@ -177,36 +178,30 @@ class _Plan:
             self._swap_norms(net)
         if self.activation != "keep":
             self._swap_activations(net)
+        turn_off_fast_path(net, self.new)
 
     def report(self, before: nn.Module, after: nn.Module, divisor: float) -> Report:
         counts = count_parameters(before), count_parameters(after), count_reduced_parameters(after)
         return Report(tuple(self.swapped), tuple(self.kept), *counts, divisor)
 
-    def _alone(self, net: nn.Module, name: str, module: nn.Module) -> bool:
+    def _alone(self, net: nn.Module, bonds: Bonds, name: str, module: nn.Module) -> bool:
         """Say whether a norm or an activation may go; note why not."""
-        reason = attachment(module) or self._tied(shared_parameters(net), module)
+        reason = bonds.reason(module) or reader_of(net, name, STATISTICS)
         if reason:
             self.kept.append(Kept(name, type(module).__name__, reason))
         return reason is None
 
-    @staticmethod
-    def _tied(shared: dict[int, str], module: nn.Module) -> str | None:
-        places = {shared[id(p)] for p in module._parameters.values() if id(p) in shared}
-        return f"tied: {', '.join(sorted(places))} are one parameter" if places else None
-
     def _swap_layers(self, net: nn.Module) -> None:
-        shared = shared_parameters(net)
+        bonds = Bonds(net)
         names = [name for name, m in net.named_modules() if type(m) in LAYERS]
         for name, module in list(net.named_modules()):
-            reason = self._skipped(name, names) or kept_reason(net, name, module, LAYERS) or self._unsuited(module)
-            if type(module) in LAYERS:
-                reason = reason or self._tied(shared, module)
+            reason = self._skipped(name, names) or (bonds.reason(module) if isinstance(module, LAYERS) else None)
+            reason = reason or kept_reason(net, name, module, LAYERS) or self._unsuited(module)
             if reason:
                 self.kept.append(Kept(name, type(module).__name__, reason))
             elif type(module) in LAYERS:
                 assert self.synapse is not None
                 self._replace(net, module, name, high_order(module, self.synapse))
-        turn_off_fast_path(net)
 
     def _unsuited(self, module: nn.Module) -> str | None:
         if self.synapse is None or type(module) not in LAYERS:
@@ -225,11 +220,11 @@ class _Plan:
         return None
 
     def _swap_norms(self, net: nn.Module) -> None:
-        found = False
+        found, bonds = False, Bonds(net)
         for name, module in list(net.named_modules()):
             new = make_norm(self.norm, module)
             found = found or new is not None
-            if isinstance(new, nn.Module) and self._alone(net, name, module):
+            if isinstance(new, nn.Module) and self._alone(net, bonds, name, module):
                 self._replace(net, module, name, new)
             elif isinstance(new, str):
                 self.kept.append(Kept(name, type(module).__name__, new))
@@ -237,6 +232,7 @@ class _Plan:
             self.kept.append(Kept("", type(net).__name__, f"norm={self.norm}: it has no norms to swap"))
 
     def _swap_activations(self, net: nn.Module) -> None:
+        bonds = Bonds(net)
         for name, module in list(net.named_modules()):
             if uses_functional_activation(module):
                 reason = f"activation={self.activation}: its forward calls an activation function, not a module"
@@ -245,7 +241,7 @@ class _Plan:
                 continue
             if not self._among_swapped(net, name):
                 self.kept.append(Kept(name, type(module).__name__, "not between converted layers"))
-            elif self._alone(net, name, module):
+            elif self._alone(net, bonds, name, module):
                 self._replace(net, module, name, make_activation(self.activation).to(next(net.parameters())))
 
     def _among_swapped(self, net: nn.Module, name: str) -> bool:
@@ -261,11 +257,18 @@ class _Plan:
         return False
 
     def _replace(self, net: nn.Module, old: nn.Module, name: str, new: nn.Module) -> None:
+        frozen = isinstance(old._parameters.get("weight"), nn.Parameter) and not old.weight.requires_grad  # type: ignore[union-attr]
+        if frozen:
+            new.requires_grad_(False)
+        for key, value in given_attributes(old).items():
+            if not hasattr(new, key):
+                setattr(new, key, value)
         for parent in list(net.modules()):
             for child_name, child in list(parent._modules.items()):
                 if child is old:
                     setattr(parent, child_name, new.train(old.training))
-        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__))
+        self.new.append(new)
+        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen))
 
 
 HIGH_ORDER = (HighOrderLinear, *CONVOLUTIONS.values(), *TRANSPOSED.values())
@@ -274,12 +277,8 @@ HIGH_ORDER = (HighOrderLinear, *CONVOLUTIONS.values(), *TRANSPOSED.values())
 def high_order(layer: nn.Module, synapse: Synapse) -> nn.Module:
     """Make the high-order layer that stands for a linear or convolution layer; fresh weights, no bias.
 
-    The bias goes because constants are in the functions; where they are not, it stays. What was frozen stays frozen.
+    The bias goes because constants are in the functions; where they are not, it stays.
     """
-    return _like(layer, synapse).requires_grad_(layer.weight.requires_grad)  # type: ignore[union-attr, arg-type]
-
-
-def _like(layer: nn.Module, synapse: Synapse) -> nn.Module:
     factory = {"device": layer.weight.device, "dtype": layer.weight.dtype}  # type: ignore[union-attr]
     bias = layer.bias is not None and not synapse.basis.has_constant
     if isinstance(layer, nn.Linear):

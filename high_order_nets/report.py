@@ -15,6 +15,7 @@ class Swap:
     name: str
     old: str
     new: str
+    frozen: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -62,12 +63,18 @@ class Report:
             [
                 f"parameters: {self.parameters_before:,} → {self.parameters_after:,}"
                 f" ({self.parameters_reduced:,} without redundant constants)",
-                *([f"widths: divided by {self.divisor:.4g}"] if self.divisor != 1 else []),
+                *([f"widths: divided by {self.divisor:.4g}; all weights are new"] if self.divisor != 1 else []),
                 *(f"swapped {count} × {what}" for what, count in swaps.items()),
-                *(["weights of swapped layers: new, to be trained"] if any(s.fresh for s in self.swapped) else []),
+                *self._new_weights(),
                 *(f"kept {count} × {what}" for what, count in kept.items()),
             ]
         )
+
+    def _new_weights(self) -> list[str]:
+        fresh = [swap for swap in self.swapped if swap.fresh]
+        frozen = sum(swap.frozen for swap in fresh)
+        words = f"; {frozen} of {len(fresh)} are frozen, as they were" if frozen else ""
+        return [f"weights of swapped layers: new, to be trained{words}"] if fresh else []
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -5,8 +5,8 @@ import math
 import re
 from functools import lru_cache
 
+import torch
 from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
 from torchvision.ops import SqueezeExcitation
 
 from .errors import UserError
@@ -54,32 +54,14 @@ def make_activation(name: str) -> nn.Module:
     return nn.Identity() if name == "none" else ACTIVATIONS[name]()
 
 
-def attachment(module: nn.Module) -> str | None:
-    """Name what hangs on a module and would be lost with it; None where there is nothing."""
-    if is_parametrized(module):
-        return "its parameters are parametrised"
-    kinds = [key for key in vars(module) if key.endswith("_hooks") and vars(module)[key]]
-    return f"it has hooks ({', '.join(kind.strip('_') for kind in kinds)})" if kinds else None
-
-
-def shared_parameters(net: nn.Module) -> dict[int, str]:
-    """Name, for each parameter that several modules hold, by its id, the places that it is in."""
-    places: dict[int, list[str]] = {}
-    for name, module in net.named_modules():
-        for key, parameter in module._parameters.items():
-            if parameter is not None:
-                places.setdefault(id(parameter), []).append(f"{name}.{key}".lstrip("."))
-    return {key: " and ".join(names) for key, names in places.items() if len(names) > 1}
-
-
-def turn_off_fast_path(net: nn.Module) -> None:
-    """Let transformer layers with swapped parts compute by their modules: their fast path reads linear1.weight."""
+def turn_off_fast_path(net: nn.Module, new: list[nn.Module]) -> None:
+    """Let transformers with replaced parts compute by their modules: their fast path reads weights and norms."""
+    replaced = {id(module) for module in new}
+    switches = {nn.TransformerEncoder: "use_nested_tensor", nn.TransformerEncoderLayer: "activation_relu_or_gelu"}
     for module in net.modules():
-        if isinstance(module, nn.TransformerEncoderLayer) and nn.Linear not in {
-            type(module.linear1),
-            type(module.linear2),
-        }:
-            module.activation_relu_or_gelu = 0
+        for kind, switch in switches.items():
+            if isinstance(module, kind) and not replaced.isdisjoint(map(id, module.modules())):
+                setattr(module, switch, 0)
 
 
 def is_gate(module: nn.Module) -> bool:
@@ -89,12 +71,12 @@ def is_gate(module: nn.Module) -> bool:
 
 def kept_reason(net: nn.Module, name: str, module: nn.Module, layers: tuple[type[nn.Module], ...]) -> str | None:
     """Say why a module that looks swappable is not; None for the swappable and for those that are no layer."""
-    if isinstance(module, nn.MultiheadAttention):
+    if isinstance(module, nn.MultiheadAttention | nn.RNNBase | nn.RNNCellBase | nn.Bilinear):
         return "its projections are bare parameters"
+    if isinstance(module, torch.jit.ScriptModule):
+        return "compiled by torch.jit"
     if not isinstance(module, layers):
         return None
-    if reason := attachment(module):
-        return reason
     if type(module) not in layers:
         return f"a subclass of {type(module).__bases__[0].__name__}, whose weight may be used directly"
     return _owner_reason(net, name)
@@ -115,6 +97,8 @@ def _owner_reason(net: nn.Module, name: str) -> str | None:
 
 def uses_functional_activation(module: nn.Module) -> bool:
     """Say whether the module's own forward calls an activation function, which no swap of modules can reach."""
+    if isinstance(module, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
+        return not isinstance(module.activation, nn.Module)
     return bool(_FUNCTIONAL.search(_forward_source(type(module))))
 
 
@@ -124,7 +108,7 @@ def _forward_source(cls: type[nn.Module]) -> str:
         return ""
     try:
         return inspect.getsource(cls.forward)
-    except (OSError, TypeError):  # Classes typed into a prompt have no source.
+    except (OSError, TypeError, AttributeError):  # typed into a prompt, or compiled
         return ""
 
 

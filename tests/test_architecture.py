@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "high_order_nets"
-CONVERSION = {"conversion", "refinement", "report", "source", "swaps", "widths"}
+CONVERSION = {"bonds", "conversion", "refinement", "report", "source", "swaps", "widths"}
 # What each part may import from, beside itself and `errors`.
 ALLOWED = {
     "__init__": {"training"} | CONVERSION,  # on first use

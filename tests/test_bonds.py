@@ -1,0 +1,162 @@
+"""What is shared, hooked, held or frozen survives a conversion, or is left with a reason."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, parametrize
+
+from high_order_nets import convert
+from high_order_nets.bonds import given_attributes
+from high_order_nets.conversion import LAYERS
+from high_order_nets.swaps import ACTIVATIONS
+
+from .test_readers import converted
+
+
+class Tied(nn.Module):
+    """An embedding whose table is the head's weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.inner, self.head = nn.Embedding(10, 8), nn.Linear(8, 8), nn.Linear(8, 10)
+        self.head.weight = self.table.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.inner(self.table(x)))
+
+
+def test_tied_weights_stay_tied() -> None:
+    net, report = converted(Tied())
+    assert net.head.weight is net.table.weight
+    assert "tied: head.weight and table.weight" in str(report) or "tied: table.weight and head.weight" in str(report)
+    assert [swap.name for swap in report.swapped] == ["inner"]
+    two = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    two[1].weight = two[0].weight
+    net, report = converted(two)
+    assert report.parameters_after == report.parameters_before
+
+
+def test_one_layer_in_two_places_is_one_layer_still() -> None:
+    layer = nn.Linear(8, 8)
+    net, _ = converted(nn.Sequential(layer, nn.Tanh(), layer))
+    assert net[0] is net[2]
+    assert net[0] is not layer
+
+
+def double(*given: Any) -> Any:
+    return 2 * given[-1]
+
+
+HOOKS: dict[str, Callable[[nn.Module], Any]] = {
+    "forward": lambda m: m.register_forward_hook(double),
+    "with keywords": lambda m: m.register_forward_hook(double, with_kwargs=True),
+    "before": lambda m: m.register_forward_pre_hook(lambda _m, x: (2 * x[0],)),
+    "backward": lambda m: m.register_full_backward_hook(lambda *_: None),
+    "state": lambda m: m.register_state_dict_post_hook(lambda *_: None),
+    "weight norm": parametrizations.weight_norm,
+    "parametrised": lambda m: parametrize.register_parametrization(m, "weight", nn.Identity()),
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_what_hangs_on_a_module_is_not_lost(hook: str) -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    HOOKS[hook](net[0])
+    new, report = converted(net)
+    assert [swap.name for swap in report.swapped] == ["1"]
+    assert "hooks" in str(report) or "parametrised" in str(report)
+    x = torch.randn(3, 8)
+    torch.testing.assert_close(new[0](x), net[0](x))
+
+
+def test_norms_and_activations_with_hooks_stay() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    for index in (1, 2):
+        net[index].register_forward_hook(lambda *_: None)
+    new, report = convert(net, "polynomial2d", n=3, norm="layer", linear_output=False)
+    assert isinstance(new[1], nn.BatchNorm2d)
+    assert isinstance(new[2], nn.ReLU)
+    assert str(report).count("it has hooks") == 2
+
+
+def test_what_was_frozen_stays_frozen_and_new_weights_are_named() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    net[0].requires_grad_(False)
+    new, report = converted(net)
+    assert not any(p.requires_grad for p in new[0].parameters())
+    assert all(p.requires_grad for p in new[1].parameters())
+    assert "weights of swapped layers: new, to be trained" in str(report)
+    assert "to be trained" not in str(convert(net, "standard")[1])
+
+
+class Holds(nn.Module):
+    """Holds its first layer, or what `held` gives of it, in a plain attribute too."""
+
+    def __init__(self, held: Callable[[nn.Module], Any]) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.other = held(self.first)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x))
+
+
+class Plain:
+    """No module, but has one."""
+
+    def __init__(self, part: Any) -> None:
+        self.part = part
+
+
+HELD: dict[str, Callable[[nn.Module], Any]] = {
+    "tuple": lambda layer: (layer,),
+    "weight": lambda layer: [layer.weight],
+    "dict": lambda layer: {"a": [layer]},
+    "object": Plain,
+    "method": lambda layer: layer.forward,
+    "optimizer": lambda layer: torch.optim.SGD(layer.parameters(), lr=0.1),
+    "container": lambda layer: [nn.Sequential(layer, nn.ReLU())],
+}
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_what_is_held_outside_of_the_modules_is_left(held: str) -> None:
+    net, report = converted(Holds(HELD[held]))
+    assert [swap.name for swap in report.swapped] == ["second"]
+    assert "Holds.other holds it too" in str(report)
+    assert type(net.first) is nn.Linear
+
+
+@pytest.mark.parametrize("kind", [*LAYERS, *ACTIVATIONS.values(), nn.BatchNorm2d, nn.InstanceNorm1d])
+def test_attributes_that_were_given_go_along(kind: type[nn.Module]) -> None:
+    sizes = {"C": (2, 2, 1), "L": (2, 2), "B": (2,), "I": (2,)}  # of Conv…, Linear and the norms
+    module: Any = kind(*sizes[kind.__name__[0]]) if kind in LAYERS or "Norm" in kind.__name__ else kind()
+    assert given_attributes(module) == {}
+    module.tag = "a"
+    if kind in LAYERS:
+        assert converted(nn.Sequential(module))[0][0].tag == "a"
+
+
+def test_parts_that_were_given_and_a_forward_of_its_own_stay() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8))
+    net[0].register_buffer("mask", torch.ones(8))
+    net[1].forward = lambda x: 3 * x
+    new, report = converted(net)
+    assert [swap.name for swap in report.swapped] == ["2"]
+    assert "parts of its own (mask)" in str(report)
+    assert "a forward of its own" in str(report)
+    x = torch.randn(2, 8)
+    torch.testing.assert_close(new[:2](x), net[:2](x))
+
+
+def test_frozen_weights_are_counted_and_norms_stay_frozen() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 8)).requires_grad_(False)
+    net[2].requires_grad_(True)
+    new: Any
+    new, report = converted(net, norm="group")
+    assert "to be trained; 1 of 2 are frozen" in str(report)
+    assert isinstance(new[1], nn.GroupNorm)
+    assert [any(p.requires_grad for p in m.parameters()) for m in new] == [False, False, True]
