@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 from torchvision.models import ResNet
 
+from .bonds import Bonds, given_attributes
 from .errors import UserError
 
 
@@ -20,7 +21,7 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
 
     Image channels and classes stay. A width stays divisible by the network's convolution groups: it is
     rounded down to a multiple of them. Raises UserError, naming what was `asked` for, where one factor does not
-    decide all widths.
+    decide all widths, or where something hangs on a layer that would be lost.
     """
     if not scalable(net):
         raise UserError(f"{asked}: {type(net).__name__} has no common width; ResNets, simple and mlp have one")
@@ -34,11 +35,28 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
         # The small term keeps 64 / (1 / 1.5) at 96, whatever the division rounds to.
         return max(unit, int(width / divisor + 1e-6) // unit * unit)
 
+    bonds, names = Bonds(net), {id(module): name for name, module in net.named_modules()}
+    made: dict[int, nn.Module | None] = {}
     for parent in list(net.modules()):
-        for name, child in parent.named_children():
-            new = _resized(child, scaled, child is layers[0], child is layers[-1])
-            if new is not None:
-                setattr(parent, name, new.train(child.training))
+        for key, child in parent._modules.items():
+            if child is None or id(child) not in names:  # made just now
+                continue
+            if id(child) not in made:
+                new = _resized(child, scaled, child is layers[0], child is layers[-1])
+                if new is not None and (reason := bonds.reason(child)):
+                    raise UserError(f"{asked}: cannot resize {names[id(child)]}: {reason}")
+                made[id(child)] = None if new is None else _as_it_was(child, new)
+            if new := made[id(child)]:
+                setattr(parent, key, new)
+
+
+def _as_it_was(old: nn.Module, new: nn.Module) -> nn.Module:
+    """Give the mode, what is frozen and the attributes of the old one to the new one."""
+    for name, parameter in new.named_parameters():
+        parameter.requires_grad_(old.get_parameter(name).requires_grad)
+    for key, value in given_attributes(old).items():
+        setattr(new, key, value)
+    return new.train(old.training)
 
 
 def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is_last: bool) -> nn.Module | None:
@@ -46,7 +64,8 @@ def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is
         inputs = module.in_channels if is_first else scaled(module.in_channels)
         return conv_like(module, inputs, scaled(module.out_channels))
     if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-        return type(module)(scaled(module.num_features), module.eps, module.momentum, **_like(module))
+        options = {"affine": module.affine, "track_running_stats": module.track_running_stats}
+        return type(module)(scaled(module.num_features), module.eps, module.momentum, **options, **_like(module))
     if isinstance(module, nn.Linear):
         inputs = module.in_features if is_first else scaled(module.in_features)
         outputs = module.out_features if is_last else scaled(module.out_features)
@@ -55,7 +74,8 @@ def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is
 
 
 def _like(module: nn.Module) -> dict[str, Any]:
-    return {"device": module.weight.device, "dtype": module.weight.dtype}  # type: ignore[union-attr]
+    reference = next((t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point()), None)
+    return {} if reference is None else {"device": reference.device, "dtype": reference.dtype}
 
 
 def conv_like(conv: nn.Conv2d, in_channels: int, out_channels: int) -> nn.Conv2d:

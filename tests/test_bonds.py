@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from high_order_nets import convert
 from high_order_nets.bonds import given_attributes
 from high_order_nets.conversion import LAYERS
+from high_order_nets.errors import UserError
+from high_order_nets.models.mlp import mlp
 from high_order_nets.swaps import ACTIVATIONS
 
 from .test_readers import converted
@@ -160,3 +163,27 @@ def test_frozen_weights_are_counted_and_norms_stay_frozen() -> None:
     assert "to be trained; 1 of 2 are frozen" in str(report)
     assert isinstance(new[1], nn.GroupNorm)
     assert [any(p.requires_grad for p in m.parameters()) for m in new] == [False, False, True]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_widths_do_not_lose_what_hangs_on_a_layer(hook: str) -> None:
+    net = mlp(10, 1, 8, hidden_width=16)
+    HOOKS[hook](net[1][0])
+    with pytest.raises(UserError, match=r"rescale_planes=2: cannot resize 1\.0: it"):
+        convert(net, "standard", rescale_planes=2)
+
+
+def test_widths_keep_what_is_frozen_shared_and_said() -> None:
+    net: Any = torchvision.models.resnet18(
+        num_classes=5, norm_layer=lambda c: nn.BatchNorm2d(c, track_running_stats=False)
+    )
+    net.layer1.requires_grad_(False)
+    net.layer1[1].bn2 = net.layer1[0].bn2
+    net.conv1.tag = "a"
+    new, report = convert(net.eval(), "standard", rescale_planes=2)
+    assert "widths: divided by 2; all weights are new" in str(report)
+    assert not any(p.requires_grad for p in new.layer1.parameters())
+    assert new.layer1[1].bn2 is new.layer1[0].bn2
+    assert new.bn1.running_mean is None
+    assert new.conv1.tag == "a"
+    assert not any(m.training for m in new.modules())
