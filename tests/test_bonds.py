@@ -56,7 +56,7 @@ def double(*given: Any) -> Any:
 HOOKS: dict[str, Callable[[nn.Module], Any]] = {
     "forward": lambda m: m.register_forward_hook(double),
     "with keywords": lambda m: m.register_forward_hook(double, with_kwargs=True),
-    "before": lambda m: m.register_forward_pre_hook(lambda _m, x: (2 * x[0],)),
+    "before": lambda m: m.register_forward_pre_hook(lambda _m, x: (double(*x),)),
     "backward": lambda m: m.register_full_backward_hook(lambda *_: None),
     "state": lambda m: m.register_state_dict_post_hook(lambda *_: None),
     "weight norm": parametrizations.weight_norm,
