@@ -37,7 +37,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
         return _sweep(typed, arguments, plan, plan.sweep_dir)
     assert plan.run_dir
     finished(plan.jobs[0], plan.run_dir)  # refuses another run's folder before Hydra writes anything there
-    job = Job(typed, existed=plan.run_dir.exists() and any(plan.run_dir.iterdir()))
+    job = Job(typed, existed=plan.run_dir.exists())
     with _told_how_to_go_on(typed, plan.run_dir):
         _run_hydra(job, arguments, plan)
     if job.error:
