@@ -1,0 +1,293 @@
+"""Values and refusals of the data that only a hand's calculation, or a strange file, shows."""
+
+import errno
+import json
+import re
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.datasets import utils
+
+from high_order_nets.data import Augment, ImageDataModule, ImageSettings, image_data_module, load_images, prepared
+from high_order_nets.data.augment import _outside_square
+from high_order_nets.data.normalise import CHUNK, Normalisation
+from high_order_nets.data.prepared import read_prepared
+from high_order_nets.data.sources import TIMEOUT, Archive, Source, find_source
+from high_order_nets.data.split import split_indices
+from high_order_nets.errors import UserError
+
+from .conftest import make_images
+
+
+@pytest.mark.parametrize(("side", "before"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)])
+def test_a_blank_square_lies_around_its_centre(side: int, before: int) -> None:
+    mask = _outside_square(torch.ones(400, 1, 9, 9), side, torch.Generator().manual_seed(0))
+    blank = mask.eq(0)
+    for rows in (blank.any(3)[:, 0], blank.any(2)[:, 0]):
+        found = {tuple(row.nonzero()[:, 0].tolist()) for row in rows}
+        assert found == {tuple(range(max(0, c - before), min(9, c - before + side))) for c in range(9)}
+
+
+def test_statistics_of_more_images_than_one_chunk() -> None:
+    images = torch.randint(0, 256, (CHUNK + 5, 2, 1, 2), dtype=torch.uint8)
+    images[:, 1] = 7  # without contrast: half a grey level
+    images[CHUNK:, 0] = 255
+    found = Normalisation.to_standard(images, 3.0, 5)
+    channel = images[:, 0].numpy().astype(np.float64)
+    assert found.offset == pytest.approx([channel.mean(), 7.0], rel=1e-14)
+    assert found.factor == pytest.approx([3 / (4 * channel.std()), 3 / (4 * 0.5)], rel=1e-12)
+    assert found.image_size == 5
+
+
+def test_a_little_contrast_is_what_it_is() -> None:
+    images = torch.tensor([100, 102], dtype=torch.uint8)[:, None, None, None]
+    assert Normalisation.to_standard(images, 2.0).factor == (0.5,)  # a deviation of 1
+
+
+def test_a_checkpoint_has_classes_and_normalisation() -> None:
+    module = ImageDataModule(make_images(), ImageSettings(interval=4.0, image_size=6))
+    assert module.state_dict() == {
+        "classes": ["a", "b", "c"],
+        "normalisation": {"offset": [127.5] * 3, "factor": [4 / 255] * 3, "image_size": 6},
+    }
+
+
+def test_the_split_without_a_seed_is_that_of_seed_1() -> None:
+    plain = split_indices(20, train_fraction=0.5, val_fraction=0.5)
+    seeded = split_indices(20, train_fraction=0.5, val_fraction=0.5, seed=1)
+    assert [part.tolist() for part in plain] == [part.tolist() for part in seeded]
+
+
+@pytest.mark.parametrize(
+    ("train_fraction", "val_fraction", "said"),
+    [
+        (0.0, 0.0, r"^train_fraction=0\.0 must lie in \(0, 1\]$"),
+        (0.5, 0.9, r"of 10 images leave 1 to train on and 4 to validate"),
+        (1.0, 0.01, r"of 10 images leave 10 to train on and 0 to validate: use larger fractions$"),
+        (0.1, 0.6, r"of 10 images leave 0 to train on and 1 to validate"),
+    ],
+)
+def test_a_split_that_leaves_nothing(train_fraction: float, val_fraction: float, said: str) -> None:
+    if "leave 1 to" in said:
+        kept, held_out = split_indices(10, train_fraction=train_fraction, val_fraction=val_fraction)
+        assert (len(kept), len(held_out)) == (1, 4)
+        return
+    with pytest.raises(UserError, match=said):
+        split_indices(10, train_fraction=train_fraction, val_fraction=val_fraction)
+
+
+# --- prepared files
+
+
+def contents() -> dict[str, torch.Tensor]:
+    data = make_images(6)
+    return {key: getattr(data, key).clone() for key in prepared.KEYS}
+
+
+def write(folder: Path, classes: Any = ("a", "b", "c"), **changes: torch.Tensor) -> Path:
+    metadata = {"dataset": "noise"} | ({} if classes is None else {"classes": json.dumps(classes)})
+    save_file(contents() | changes, folder / "noise.safetensors", metadata)
+    return folder / "noise.safetensors"
+
+
+def test_a_prepared_file_is_read_as_it_is(tmp_path: Path) -> None:
+    data = read_prepared(write(tmp_path), "noise")
+    assert (data.name, data.classes, data.channels, data.image_size) == ("noise", ("a", "b", "c"), 3, 8)
+    assert all(getattr(data, key).equal(value) for key, value in contents().items())
+    labels = {f"{split}_labels": contents()[f"{split}_labels"] % 2 for split in ("train", "test")}
+    assert read_prepared(write(tmp_path, ["a", "b"], **labels), "noise").classes == ("a", "b")
+
+
+IMAGES, LABELS = contents()["test_images"], contents()["test_labels"]
+NOT_SQUARE = "not square uint8 (N, C, H, W)"
+NAMES = 'its metadata key classes must hold a JSON list of class names, such as ["cat", "dog"]'
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"test_images": IMAGES.float()}, f"images are torch.float32 (3, 3, 8, 8), {NOT_SQUARE}"),
+        ({"test_images": IMAGES[0]}, f"images are torch.uint8 (3, 8, 8), {NOT_SQUARE}"),
+        ({"test_images": IMAGES[..., :5].clone()}, f"images are torch.uint8 (3, 3, 8, 5), {NOT_SQUARE}"),
+        ({"test_images": IMAGES[..., :5, :].clone()}, f"images are torch.uint8 (3, 3, 5, 8), {NOT_SQUARE}"),
+        ({"test_images": IMAGES[:0], "test_labels": LABELS[:0]}, f"images are torch.uint8 (0, 3, 8, 8), {NOT_SQUARE}"),
+        ({"test_images": IMAGES[..., :5, :5].clone()}, "training and test images differ in shape"),
+        ({"test_labels": LABELS.int()}, "labels are torch.int32 (3,), not one int64 an image"),
+        ({"test_labels": LABELS[:2].clone()}, "labels are torch.int64 (2,), not one int64 an image"),
+        ({"test_labels": LABELS + 1}, "labels lie outside 0 … 2"),
+        ({"test_labels": LABELS - 1}, "labels lie outside 0 … 2"),
+        *(({"classes": classes}, NAMES) for classes in (None, [], {"a": 1}, [1, 2, 3], "abc")),
+    ],
+)
+def test_a_prepared_file_that_is_not_right_says_why(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    path = write(tmp_path, **changes)
+    advice = "nothing else can make it: mend it, or name another"
+    message = f"{path} is not a prepared noise ({reason}): {advice}"
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        read_prepared(path, "noise")
+
+
+def test_a_file_that_can_be_made_again_may_be_deleted(tmp_path: Path) -> None:
+    path = write(tmp_path).rename(tmp_path / "mnist.safetensors")
+    reason = "its metadata key dataset is 'noise', not 'mnist'"
+    message = f"{path} is not a prepared mnist ({reason}): delete it and run again"
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        read_prepared(path, "mnist")
+
+
+def test_one_class_is_nothing_to_tell_apart(tmp_path: Path) -> None:
+    zeros = {f"{split}_labels": 0 * contents()[f"{split}_labels"] for split in ("train", "test")}
+    with pytest.raises(UserError, match=r"\(its metadata key classes names .* alone: nothing to tell apart\): nothing"):
+        read_prepared(write(tmp_path, ["a"], **zeros), "noise")
+
+
+class FakeSource:
+    """A source whose files lie there or are downloaded."""
+
+    def __init__(self, there: bool):
+        self.there, self.done = there, list[str]()
+
+    def present(self) -> bool:
+        return self.there
+
+    def download(self) -> None:
+        self.done.append("download")
+
+    def verify(self) -> None:
+        self.done.append("verify")
+
+    def read(self) -> Any:
+        self.done.append("read")
+        return make_images()
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSource:
+    fake = FakeSource(there=True)
+    root = tmp_path / "a" / "root"
+
+    def find(name: str, where: Path) -> FakeSource:
+        assert (name, where) == ("mnist", root)
+        return fake
+
+    monkeypatch.setattr(prepared, "find_source", find)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return fake
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_is_made_once(there: bool, source: FakeSource, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source.there, root = there, tmp_path / "a" / "root"
+    path = root / "mnist.safetensors"
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            prepared._prepare_once("mnist", root, path)
+    assert source.done == [*([] if there else ["download"]), "verify", "read"]
+    assert caplog.messages == [*([] if there else [f"downloading mnist to {root}"]), f"preparing {path}"]
+    assert read_prepared(path, "noise").classes == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_served_from_the_cache(
+    number: int, source: FakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, cached = tmp_path / "a" / "root", tmp_path / "cache" / "high-order-nets" / "mnist.safetensors"
+    asked = []
+
+    def prepare(name: str, where: Path, path: Path) -> None:
+        asked.append((name, where, path))
+        if path.parent == root:
+            raise OSError(number, "no")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr(prepared, "_prepare_once", prepare)
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            assert prepared._prepared("mnist", root, root / "mnist.safetensors") == cached
+    assert asked == [("mnist", root, root / "mnist.safetensors"), ("mnist", root, cached)] * 2
+    assert caplog.messages == [f"{root} cannot be written: the prepared file goes to {cached}"]
+
+
+@pytest.mark.parametrize(
+    ("number", "there", "cache_too"),
+    [(errno.ENOSPC, True, False), (errno.EACCES, False, False), (errno.EACCES, True, True)],
+)
+def test_where_nothing_can_be_written_the_folder_is_named(
+    number: int, there: bool, cache_too: bool, source: FakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.there, root = there, tmp_path / "a" / "root"
+    error = OSError(number, "no")
+
+    def prepare(_name: str, _root: Path, path: Path) -> None:
+        if path.parent == root or cache_too:
+            raise error
+
+    monkeypatch.setattr(prepared, "_prepare_once", prepare)
+    folder = tmp_path / "cache" / "high-order-nets" if cache_too else root
+    message = f"cannot prepare {folder / 'mnist.safetensors'}: {error}; dataset.root must be a folder that can be "
+    with pytest.raises(UserError, match=f"^{re.escape(message)}written$"):
+        prepared._prepared("mnist", root, root / "mnist.safetensors")
+
+
+def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert prepared.cache_folder() == tmp_path / "high-order-nets"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert prepared.cache_folder() == tmp_path / ".cache" / "high-order-nets"
+
+
+# --- sources
+
+
+@pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST/raw"), ("cifar100", "cifar-100-python")])
+def test_a_source_says_where_it_lies(name: str, folder: str, tmp_path: Path) -> None:
+    source = find_source(name, tmp_path)
+    assert (source.name, source.folder) == (name, tmp_path / folder)
+    assert {file.path.parent for file in source.files} == {tmp_path / folder}
+    for archive in source.archives:
+        assert re.fullmatch("[0-9a-f]{32}", archive.md5)
+        assert all(url.endswith(archive.filename) for url in archive.urls)
+        assert archive.folder == (source.folder if name == "mnist" else tmp_path)
+
+
+def test_a_download_that_fails_names_every_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def download(url: str, *_: Any, **__: Any) -> None:
+        limits.append(socket.getdefaulttimeout())
+        raise OSError("no\n  route") if url == "u1" else ConnectionResetError
+
+    monkeypatch.setattr(utils, "download_and_extract_archive", download)
+    source: Any = SimpleNamespace(name="mnist", folder=tmp_path)
+    with pytest.raises(UserError) as raised:
+        Source._fetch(source, Archive(("u1", "u2"), tmp_path, "x.gz", "0"))
+    assert str(raised.value) == (
+        f"cannot get {tmp_path / 'x.gz'} from u1 (no route) or u2 (ConnectionResetError): put the files of mnist under "
+        f"{tmp_path}, set $HIGH_ORDER_NETS_DATA to a folder that has them, or use dataset=digits, which needs no "
+        "download"
+    )
+    assert limits == [TIMEOUT, TIMEOUT]
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_config_becomes_its_data_module(tmp_path: Path) -> None:
+    write(tmp_path)
+    dataset = {"name": "noise", "root": str(tmp_path), "subset": "first", "normalize": "standard", "interval": 3.0}
+    dataset |= {"image_size": 4, "augment": {"crop": 1, "flip": True}}
+    config = {"dataset": dataset, "batch_size": 2, "seed": 3, "train_fraction": 0.5, "val_fraction": 0.25}
+    module = image_data_module(config | {"augment": True, "num_workers": 0})
+    assert module.data.name == "noise"
+    assert module.settings == ImageSettings(
+        2, 3, 0.5, 0.25, "first", Augment(crop=1, flip=True), "standard", 3.0, 4, num_workers=0
+    )
+    assert image_data_module(config | {"augment": False, "num_workers": 1}).settings.augment is None
+    with pytest.raises(UserError, match=r"^dataset 'gone': no file .*gone\.safetensors; known without one: digits, "):
+        load_images("gone", tmp_path)
