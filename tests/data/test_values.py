@@ -141,12 +141,6 @@ def test_a_file_that_can_be_made_again_may_be_deleted(tmp_path: Path) -> None:
         read_prepared(path, "mnist")
 
 
-def test_one_class_is_nothing_to_tell_apart(tmp_path: Path) -> None:
-    zeros = {f"{split}_labels": 0 * contents()[f"{split}_labels"] for split in ("train", "test")}
-    with pytest.raises(UserError, match=r"\(its metadata key classes names .* alone: nothing to tell apart\): nothing"):
-        read_prepared(write(tmp_path, ["a"], **zeros), "noise")
-
-
 class FakeSource:
     """A source whose files lie there or are downloaded."""
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import pickle
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +32,8 @@ def write(folder: Path, config: Any = None, metrics: Any = None, hydra: dict[str
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("config.yaml", config), ("metrics.json", metrics)):
         if content is not None:
-            (folder / name).write_text(json.dumps(content))  # which YAML reads too
+            dump = yaml.safe_dump if name == "config.yaml" else json.dumps
+            (folder / name).write_text(dump(content), encoding="utf-8")
     if hydra is not None:
         (folder / ".hydra").mkdir()
         (folder / ".hydra" / "config.yaml").write_text("{}")
@@ -44,14 +46,14 @@ def write(folder: Path, config: Any = None, metrics: Any = None, hydra: dict[str
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
-    lines = ["n=3", "+layer_type.alpha=1", "~x", "dataset.root=/a=b"]
-    write(tmp_path / "0", {"n": 3}, {"status": "finished", "test_acc": 0.5}, {"overrides": lines, "num": 0})
+    lines = ["n=3", "+layer_type.alpha=1", "~Xx", "dataset.root=/a=b"]
+    write(tmp_path / "0", {"n": 3}, {"status": "finished", "test_loss": 1e-05}, {"overrides": lines, "num": 0})
     (run,) = read([tmp_path])
     assert run == Run(
         tmp_path / "0",
         {"n": 3},
-        ("n", "layer_type.alpha", "x", "dataset.root"),
-        {"status": "finished", "test_acc": 0.5},
+        ("n", "layer_type.alpha", "Xx", "dataset.root"),
+        {"status": "finished", "test_loss": 1e-05},  # a word to YAML, in JSON a number
     )
     assert run.status == "finished"
 
@@ -59,7 +61,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_what_a_run_has_not_left_is_empty(tmp_path: Path) -> None:
     write(tmp_path / "a", {"n": 3})
     write(tmp_path / "b", metrics={"test_acc": 1})
-    write(tmp_path / "c", metrics=[1, 2])
+    write(tmp_path / "c", [1], [1, 2])
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "metrics.json").write_text('{"status": ')
     (tmp_path / "d" / "config.yaml").write_text("a: [")
@@ -76,6 +78,8 @@ def test_jobs_are_sorted_by_number_and_read_once(tmp_path: Path) -> None:
         write(tmp_path / "sweep" / name, {}, {"status": "finished"})
     runs = read([tmp_path, tmp_path / "sweep", tmp_path / "sweep" / "9"])
     assert [run.folder.name for run in runs] == ["x", "0", "9", "10"]
+    write(tmp_path / "another" / "99", {})
+    assert [run.folder.name for run in read([tmp_path])][:2] == ["99", "x"]  # one sweep after the other
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -111,6 +115,7 @@ def test_settings_by_dotted_names_and_chosen_files() -> None:
     run = Run(Path(), {"n": 3, "optimizer": {"betas": [1, 2]}, "choices": {"optimizer": "lion", "norm": None}})
     keys = ("n", "optimizer", "optimizer.betas", "norm", "n.x", "optimizer.x.y", "gone")
     assert [run.setting(key) for key in keys] == [3, "lion", [1, 2], None, None, None, None]
+    assert Run(Path(), {"n": 3}).setting("n") == 3
 
 
 def test_what_decides_over_a_result() -> None:
@@ -139,7 +144,7 @@ def test_a_claim_sweeps_and_keeps_others_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metrics", "asked", "ends"),
     [
-        ({"status": "finished", "epochs": 4}, 4, True),
+        ({"status": "finished", "epochs": 4, "test_loss": 1e-05}, 4, True),
         ({"status": "finished", "epochs": 4}, 3, True),
         ({"status": "finished", "epochs": 4}, 5, False),  # more epochs: goes on
         ({"status": "finished", "epochs": 2}, 9, True),  # stopped early
@@ -158,7 +163,7 @@ def test_a_run_that_failed_before_it_saved_may_be_another(tmp_path: Path) -> Non
     assert finished(CONFIG | {"n": 5}, tmp_path) is None
     write(tmp_path / "checkpoints")
     (tmp_path / "checkpoints" / "previous.ckpt").touch()
-    with pytest.raises(UserError, match=r"n=3 there and 5 here"):
+    with pytest.raises(UserError, match=rf"^run_dir={tmp_path}: .*n=3 there and 5 here"):
         finished(CONFIG | {"n": 5}, tmp_path)
 
 
@@ -251,7 +256,7 @@ def test_a_best_that_is_not_reached_yet_goes(tmp_path: Path) -> None:
 
 def test_unreadable_checkpoints_are_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     own = tmp_path / "checkpoints"
-    good = checkpoint(own / "previous.ckpt", 10)
+    good = checkpoint(own / "best.ckpt", 10)  # there is no previous one
     for expected in ("last.ckpt.corrupt", "last.ckpt.corrupt_", "last.ckpt.corrupt__"):
         (own / "last.ckpt").write_text("not a checkpoint")
         assert find_start(CONFIG, tmp_path).path == good
@@ -271,15 +276,22 @@ def test_nothing_to_go_on_with_is_said(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_config_or_age_is_refused(tmp_path: Path) -> None:
     path = checkpoint(tmp_path / "a.ckpt", 5, config=CONFIG | {"n": 9})
-    with pytest.raises(UserError, match=rf"^(ckpt|resume)={path}: .*n=9 there and 3 here"):
+    with pytest.raises(UserError, match=rf"^resume={path}: .*n=9 there and 3 here; a run goes on under the settings"):
         find_start(CONFIG | {"resume": str(path)}, tmp_path / "run")
+    own = checkpoint(tmp_path / "own" / "checkpoints" / "last.ckpt", 5, config=CONFIG | {"n": 9})
+    with pytest.raises(UserError, match=rf"^run_dir={tmp_path / 'own'}: .*n=9 there and 3 here; name another run_dir$"):
+        find_start(CONFIG, own.parent.parent)
     torch.save({"state_dict": {}, "config": CONFIG}, path)
     with pytest.raises(UserError, match="written by an earlier version, which could not be continued; name another"):
         find_start(CONFIG | {"resume": str(path)}, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
-    ("name", "epochs", "said"), [("cosine", 6, True), ("cosine", 4, False), ("none", 6, False), ("plateau", 6, False)]
+    ("name", "epochs", "said"),
+    [
+        *((name, 6, True) for name in ("cosine", "one_cycle", "multistep")),
+        *(("cosine", 4, False), ("none", 6, False), ("plateau", 6, False)),
+    ],
 )
 def test_a_schedule_laid_out_anew_is_told(
     name: str, epochs: int, said: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -296,17 +308,46 @@ def test_a_schedule_laid_out_anew_is_told(
 
 
 def test_checkpoints_are_written_whole_and_read_on_the_cpu(tmp_path: Path) -> None:
-    files, path = WholeFiles(), tmp_path / "checkpoints" / "last.ckpt"
+    files, path = WholeFiles(), tmp_path / "new" / "checkpoints" / "last.ckpt"
     for step in (1, 2):
         files.save_checkpoint({"state_dict": {}, "config": {}, "step": step}, path)
     assert sorted(file.name for file in path.parent.iterdir()) == ["last.ckpt", "previous.ckpt"]
     assert files.load_checkpoint(path)["step"] == 2
     assert read_checkpoint(path.with_name("previous.ckpt"))["step"] == 1
-    files.save_checkpoint({"state_dict": {}}, path.with_name("best.ckpt"))
+    for step in (3, 4):  # the best alone: what was kept is still the last but one
+        files.save_checkpoint({"state_dict": {}, "config": {}, "step": step}, path.with_name("best.ckpt"))
     assert read_checkpoint(path.with_name("previous.ckpt"))["step"] == 1
     files.remove_checkpoint(path)
     files.remove_checkpoint(path)
     assert not path.exists()
+
+
+class Hostile:
+    """Runs code where pickle reads it."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    hostile, path = Hostile(), tmp_path / "last.ckpt"
+    hostile.mark = tmp_path / "it ran"
+    torch.save({"state_dict": {}, "config": {}, "x": hostile}, path)
+    with pytest.raises(UserError, match=r"not a readable checkpoint of plain data$"):
+        read_checkpoint(path)
+    with pytest.raises(pickle.UnpicklingError):
+        WholeFiles().load_checkpoint(path)
+    assert not hostile.mark.exists()
+
+
+def test_a_checkpoint_of_any_device_is_read_to_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "x.ckpt", 1)
+    asked = []
+    load = torch.load
+    monkeypatch.setattr(checkpoints.torch, "load", lambda *args, **how: (asked.append(how), load(*args, **how))[1])
+    read_checkpoint(path)
+    WholeFiles().load_checkpoint(path)
+    assert asked == [{"map_location": "cpu", "weights_only": True}] * 2
 
 
 @pytest.mark.parametrize("content", [[1], {"state_dict": {}}, {"config": {}}])
@@ -465,12 +506,15 @@ def test_which_weights_were_tested() -> None:
         assert record.tested_of(older, "last") == {"tested": "last"}
 
 
-def test_sizes_and_device_of_a_run() -> None:
+def test_sizes_and_device_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     report = SimpleNamespace(parameters_after=10, parameters_reduced=8)
     experiment: Any = SimpleNamespace(report=report, macs=99)
     assert sizes_of(experiment) == {"parameters": 10, "parameters_reduced": 8, "macs": 99}
     trainer: Any = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")))
     assert re.fullmatch(r"cpu \(\w+\)", record.device_of(trainer))
+    trainer.strategy.root_device = torch.device("cuda", 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
+    assert record.device_of(trainer) == "Card 1"
 
 
 def test_what_made_the_figures() -> None:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from high_order_nets.errors import UserError
+from high_order_nets.layers import HighOrderLinear
 from high_order_nets.training import optimizers
 from high_order_nets.training.optimizers import (
     make_optimizer,
@@ -116,23 +117,24 @@ def test_plateau_watches_a_loss_by_the_epoch(val_fraction: float, monitor: str) 
 
 def test_a_checkpoint_of_two_groups_becomes_one_of_three(caplog: pytest.LogCaptureFixture) -> None:
     net = nn.Module()
-    net.shape, net.table = nn.Parameter(torch.zeros(2, 2)), nn.Parameter(torch.zeros(3, 1))
-    net.weight, net.bias = nn.Parameter(torch.zeros(4, 1)), nn.Parameter(torch.zeros(5))
-    old = [{"lr": 0.1, "params": [0, 1, 2]}, {"lr": 0.2, "params": [3]}]  # by axes: shape, table, weight; bias
+    net.table, net.layer = nn.Parameter(torch.zeros(3, 1)), HighOrderLinear(2, 1, "polynomial", sharing="channel")
+    net.bias = nn.Parameter(torch.zeros(5))
+    # By their axes: table, layer.weight and layer.shape; bias.
+    old = [{"lr": 0.1, "weight_decay": 0.5, "params": [0, 1, 2]}, {"lr": 0.1, "weight_decay": 0.0, "params": [3]}]
     checkpoint: dict[str, Any] = {
-        "optimizer_states": [{"state": {0: "shape", 1: "table", 3: "bias"}, "param_groups": old}],
+        "optimizer_states": [{"state": {0: "table", 1: "weight", 3: "bias"}, "param_groups": old}],
         "lr_schedulers": [{"base_lrs": [1.0, 1.0], "_last_lr": [2.0, 2.0], "lr_lambdas": [None, None], "n": [3, 3]}],
     }
     with caplog.at_level("INFO"):
         optimizers.regroup(checkpoint, net)
-    # Today: weight; table and bias; shape. A group has the options that its first parameter had.
+    # Today: layer.weight; table and bias; layer.shape.
     assert checkpoint["optimizer_states"] == [
         {
-            "state": {1: "table", 2: "bias", 3: "shape"},
+            "state": {0: "weight", 1: "table", 2: "bias"},
             "param_groups": [
-                {"lr": 0.1, "params": [0]},
-                {"lr": 0.1, "params": [1, 2]},
-                {"lr": 0.1, "params": [3]},
+                {"lr": 0.1, "weight_decay": 0.5, "params": [0]},
+                {"lr": 0.1, "weight_decay": 0.0, "params": [1, 2]},
+                {"lr": 0.1, "weight_decay": 0.5, "params": [3]},
             ],
         }
     ]
@@ -140,3 +142,13 @@ def test_a_checkpoint_of_two_groups_becomes_one_of_three(caplog: pytest.LogCaptu
         {"base_lrs": [1.0] * 3, "_last_lr": [2.0] * 3, "lr_lambdas": [None] * 3, "n": [3, 3]}
     ]
     assert caplog.messages == ["the checkpoint's 2 groups of parameters become today's 3: see weight_decay"]
+
+
+@pytest.mark.parametrize("groups", [[{"params": [0, 1, 2, 3]}], [{"params": [0, 1, 2]}, {"params": [3]}]])
+def test_groups_of_another_optimizer_stay(groups: list[dict[str, Any]]) -> None:
+    net = nn.Module()
+    net.table, net.layer = nn.Parameter(torch.zeros(3, 1)), HighOrderLinear(2, 1, "polynomial", sharing="channel")
+    net.bias = nn.Parameter(torch.zeros(5))
+    checkpoint: dict[str, Any] = {"optimizer_states": [{"state": {}, "param_groups": groups}], "lr_schedulers": []}
+    optimizers.regroup(checkpoint, net)
+    assert checkpoint["optimizer_states"][0]["param_groups"] is groups

@@ -43,7 +43,7 @@ class Fake:
             lightning_module=net,
             save_checkpoint=self._save,
         )
-        signals: Any = SimpleNamespace(received=lambda _: self.signum)
+        signals: Any = SimpleNamespace(received=self._received)
         checkpoint = {"every_n_steps": every}
         self.folder = tmp_path
         self.saver = Saver(CONFIG | {"checkpoint": checkpoint} | config, tmp_path, signals)
@@ -51,6 +51,10 @@ class Fake:
     def _save(self, path: Path) -> None:
         assert path.parent == self.folder
         self.saved.append(path.name)
+
+    def _received(self, trainer: Any) -> int | None:
+        assert trainer is self.trainer
+        return self.signum
 
     def new(self) -> list[str]:
         """What was saved since it was last asked."""
@@ -75,7 +79,7 @@ class Fake:
             "global_step": step,
             "figures": {"val_acc": 0.5},
             "config": CONFIG,
-            "optimizer_states": [],
+            "optimizer_states": [{"state": {}, "param_groups": [{"params": [0, 1]}]}],
             "lr_schedulers": [],
         }
         self.saver.on_load_checkpoint(self.trainer, self.trainer.lightning_module, checkpoint)
@@ -83,6 +87,7 @@ class Fake:
 
 def test_an_epoch_is_saved_and_the_best_before_the_last(tmp_path: Path) -> None:
     fake = Fake(tmp_path)
+    assert saved_progress(fake)["done"] is False
     assert fake.epoch(0, 0.1) == []
     assert fake.saver.last is None
     assert fake.epoch(1, 0.5) == ["best.ckpt", "last.ckpt"]
@@ -204,8 +209,8 @@ def test_a_checkpoint_says_whose_it_is_and_how_far_it_came(tmp_path: Path) -> No
     fake.saver.on_save_checkpoint(fake.trainer, fake.trainer.lightning_module, checkpoint)
     assert checkpoint["config"]["checkpoint"] == {"every_n_steps": None}
     assert checkpoint["figures"] == {"val_acc": 0.5, "train_acc": 0.25}
-    expected = {"epoch": 1, "batch": 3, "done": False, "processes": 2}
-    assert expected.items() <= checkpoint["progress"].items()
+    expected = {"epoch": 1, "batch": 3, "done": False, "processes": 2, "shared_batches": True}
+    assert checkpoint["progress"] == expected
 
 
 @pytest.mark.parametrize(("done", "epoch", "stops"), [(False, 1, False), (True, 2, True), (True, 3, False)])
@@ -220,6 +225,9 @@ def test_a_run_that_ended_early_stays_ended(done: bool, epoch: int, stops: bool,
 def test_within_an_epoch_as_many_processes_go_on(tmp_path: Path) -> None:
     fake = Fake(tmp_path)
     fake.load(processes=2)  # between two epochs any number may
+    fake.trainer.world_size = 2
+    fake.load(processes=2, batch=3)
+    fake.trainer.world_size = 1
     with pytest.raises(UserError, match=r"^trainer\.devices=1: .* within an epoch of 2 processes; go on with as many$"):
         fake.load(processes=2, batch=3)
 
@@ -230,7 +238,8 @@ def test_an_older_run_of_several_processes_says_what_its_batch_was(
     fake = Fake(tmp_path)
     fake.trainer.world_size = 2
     older = {"progress": {"epoch": 1, "batch": 0, "done": False, "processes": 2}, "global_step": 5, "figures": {}}
-    older |= {"config": CONFIG, "optimizer_states": [], "lr_schedulers": []}
+    states = [{"state": {}, "param_groups": [{"params": [0, 1]}]}]
+    older |= {"config": CONFIG, "optimizer_states": states, "lr_schedulers": []}
     said = "batch_size=8: until here, by an older version, it was that of each of 2 processes"
     fake.saver.on_load_checkpoint(fake.trainer, fake.trainer.lightning_module, older)
     assert caplog.messages == [f"{said}; now it is that of a step"]
