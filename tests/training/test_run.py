@@ -154,11 +154,8 @@ def test_optimizers_lower_the_loss(trained, optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("scheduler", ["none", "cosine", "one_cycle", "multistep", "plateau"])
-@pytest.mark.parametrize("warmup", [0, 1])
-def test_schedulers(trained, scheduler: str, warmup: int) -> None:
-    if (scheduler, warmup) == ("plateau", 1):
-        pytest.skip("refused, see below")
-    assert trained(*FAST, f"scheduler={scheduler}", f"warmup_epochs={warmup}", "max_epochs=2")["epochs"] == 2
+def test_schedulers(trained, scheduler: str) -> None:
+    assert trained(*FAST, f"scheduler={scheduler}", "warmup_epochs=0", "max_epochs=2")["epochs"] == 2
 
 
 @pytest.mark.parametrize(
