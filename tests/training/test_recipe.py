@@ -200,3 +200,11 @@ def test_what_does_not_decide_is_named_and_nothing_else(settings) -> None:
     kept = deciding(config)
     assert set(config) - set(kept) == set(UNIMPORTANT) & set(config)
     assert set(config["dataset"]) - set(kept["dataset"]) == {"root"}
+
+
+def test_a_weight_of_one_axis_and_one_that_is_tied() -> None:
+    net = nn.Sequential(nn.Linear(3, 3, bias=False), nn.PReLU(3), nn.Linear(3, 3, bias=False))
+    net[2].weight = net[0].weight
+    weights, others = parameter_groups(net, 0.1)
+    assert weights["params"] == [net[0].weight]  # once
+    assert others["params"] == [net[1].weight]
