@@ -174,3 +174,8 @@ def test_another_config_is_refused_by_its_first_knob(changes: dict[str, Any], sa
     message = f"here: holds a run of another config, {said}; name another run_dir"
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         check_same(CONFIG, CONFIG | changes, "here")
+
+
+def test_of_a_sweep_that_left_its_record_alone_every_job_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": [{"n": 2}, {"n": 3}]}))
+    assert [(run.folder.name, run.status) for run in read([tmp_path])] == [("0", "missing"), ("1", "missing")]

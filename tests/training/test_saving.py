@@ -249,3 +249,10 @@ def test_an_older_run_of_several_processes_says_what_its_batch_was(
     older["progress"]["processes"] = fake.trainer.world_size = 1
     fake.saver.on_load_checkpoint(fake.trainer, fake.trainer.lightning_module, older)
     assert len(caplog.messages) == 1
+
+
+def test_a_first_epoch_of_one_step_is_saved(tmp_path: Path) -> None:
+    fake = Fake(tmp_path, val_fraction=0.0)
+    fake.trainer.current_epoch, fake.trainer.global_step = 1, 1
+    fake.saver.on_train_epoch_start(fake.trainer, fake.trainer.lightning_module)
+    assert fake.new() == ["last.ckpt"]
