@@ -135,7 +135,7 @@ def _register_models() -> None:
 
 
 def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
-    overrides = OverridesParser.create(loader).parse_overrides(list(arguments.overrides))
+    overrides = jobs.parsed(OverridesParser.create(loader), arguments.overrides)
     for override in overrides:
         if override.is_sweep_override() and not arguments.multirun:
             raise UserError(f"{override.input_line}: several values need the flag -m")
@@ -145,13 +145,14 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
     checked = checker.check(first)
     config = checker.compose(first)
     typed = [override.key_or_group for override in overrides]
+    given = [str(o.input_line) if o.is_sweep_override() else jobs.values(o)[0] for o in overrides]
     if not arguments.multirun:
         if config.hydra.mode not in (None, RunMode.RUN):
             raise UserError(f"hydra.mode={config.hydra.mode.name}: use the flag -m instead")
         notes = unread.told(typed, [checker.unread(first, checked)])
-        folder, lines = _pinned(config.hydra.run.dir, arguments.overrides, "run")
+        folder, lines = _pinned(config.hydra.run.dir, given, "run")
         return Plan([checked], lines, folder, notes=tuple(notes))
-    folder, kept = _pinned(config.hydra.sweep.dir, arguments.overrides, "sweep")
+    folder, kept = _pinned(config.hydra.sweep.dir, given, "sweep")
     complete = not arguments.search and config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
     if not complete:
         return Plan([checker.check(job) for job in jobs.axes(values)], kept, None, folder, False)

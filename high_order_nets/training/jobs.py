@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.utils import get_class
 
@@ -13,19 +14,33 @@ Lines = list[str]
 """The overrides of one job."""
 
 
-def values(override: Override) -> Lines:
-    """Return the override once for each of its values, of an interval its ends.
+def parsed(parser: OverridesParser, lines: Sequence[str]) -> list[Override]:
+    """Read overrides; a list that `shuffle` draws is drawn here, and written out by `values`."""
+    found = []
+    for line in lines:
+        with _drawing(line):
+            found += parser.parse_overrides([line])
+    return found
 
-    What `shuffle` draws is a function of the line: the same command names the same jobs again.
-    """
+
+def values(override: Override) -> Lines:
+    """Return the override once for each of its values, of an interval its ends; what was drawn is written out."""
+    line, key = str(override.input_line), override.get_key_element()
     if not override.is_sweep_override():
-        return [str(override.input_line)]
-    state = random.getstate()
-    random.seed(str(override.input_line))
-    try:
+        return [f"{key}={override.get_value_element_as_str()}" if "shuffle(" in line else line]
+    with _drawing(line):
         swept = override.value()
         ends = [swept.start, swept.end] if isinstance(swept, IntervalSweep) else override.sweep_string_iterator()
-        return [f"{override.get_key_element()}={value}" for value in ends]
+        return [f"{key}={value}" for value in ends]
+
+
+@contextmanager
+def _drawing(line: str) -> Iterator[None]:
+    """Let what is drawn be a function of the line: the same command names the same jobs again."""
+    state = random.getstate()
+    random.seed(line)
+    try:
+        yield
     finally:
         random.setstate(state)
 

@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 PROGRAM = "high-order-nets"
 
@@ -16,9 +15,9 @@ def tolerate() -> None:
 
     Those of the processes that it starts too: a launcher's, ddp's, a search's.
     """
-    os.environ["PYTHONIOENCODING"] = f"{sys.stdout.encoding or 'utf-8'}:replace"
+    os.environ["PYTHONIOENCODING"] = f"{getattr(sys.stdout, 'encoding', None) or 'utf-8'}:replace"
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIO) or hasattr(stream, "reconfigure"):
+        if hasattr(stream, "reconfigure"):  # what stands for a stream elsewhere has no encoding
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 

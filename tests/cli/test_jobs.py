@@ -110,3 +110,16 @@ def test_in_a_sweep_a_knob_is_named_that_no_job_reads() -> None:
 
     assert notes("standard,continuous2d") == []
     assert notes("standard,polynomial2d") == ["segments is not read by layer_type=standard or layer_type=polynomial2d"]
+
+
+def test_a_drawn_list_is_the_one_on_record(runner: Runner, tmp_path: Path) -> None:
+    line = ["train", "-m", "n=2,3", "skip=shuffle([stem,head,downsample,layer1,layer2])", f"run_dir={tmp_path}"]
+    assert cli.main(line) == 0
+    assert [job["skip"] for job in runner.configs] == recorded(tmp_path, "skip")
+    assert sorted(runner.configs[0]["skip"]) == ["downsample", "head", "layer1", "layer2", "stem"]
+    runner.configs.clear()
+    assert cli.main(line) == 0
+    assert not runner.configs
+    single = ["train", line[3], f"run_dir={tmp_path / 'single'}"]
+    assert cli.main(single) == 0
+    assert runner.configs[0]["skip"] == config.plan(parse(single[1:])).jobs[0]["skip"]
