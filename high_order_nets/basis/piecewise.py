@@ -57,7 +57,8 @@ class Piecewise(Basis):
     def terms(self, x: Tensor) -> list[Tensor]:
         """Evaluate the local functions; see the subclasses."""
         u = self._position(x)
-        if torch.is_grad_enabled():  # At a knot the derivative of clamp would count both segments.
+        # At a knot the derivative of clamp would count both segments; a trace may be differentiated later.
+        if torch.is_grad_enabled() or torch.jit.is_tracing():  # type: ignore[attr-defined]
             return self._terms_within(u, self._segment(u))
         return self._terms(u, [(u - s if s else u).clamp(*self._ends(s)) for s in range(self.segments)])
 

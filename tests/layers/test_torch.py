@@ -1,5 +1,6 @@
 """What torch does with layers beside training them: assigned weights, transforms of every kind, flat parameters."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +10,31 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from high_order_nets import refine
-from high_order_nets.layers import HighOrderConv2d, HighOrderConvTranspose2d, HighOrderLinear, HighOrderProduct
+from high_order_nets import convert, refine
+from high_order_nets.layers import (
+    HighOrderConv1d,
+    HighOrderConv2d,
+    HighOrderConv3d,
+    HighOrderConvTranspose1d,
+    HighOrderConvTranspose2d,
+    HighOrderConvTranspose3d,
+    HighOrderLinear,
+    HighOrderProduct,
+)
 from high_order_nets.layers.synapse import families
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")  # torch's own use of it, and what a trace is
 CLASSES = {"fc": HighOrderLinear, "conv": HighOrderConv2d, "transposed": HighOrderConvTranspose2d}
-SIZES = ({"n": 3, "segments": 1}, {"n": 2, "segments": 16})  # the second is the bag's where there are segments
+SPATIAL = {
+    "conv1d": HighOrderConv1d,
+    "conv3d": HighOrderConv3d,
+    "transposed1d": HighOrderConvTranspose1d,
+    "transposed3d": HighOrderConvTranspose3d,
+}
+SIZES: tuple[dict[str, Any], ...] = (
+    {"n": 3, "segments": 1},
+    {"n": 2, "segments": 16},  # the bag's where there are segments
+)
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"parameters": "spectral"},
@@ -24,6 +43,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 )
 PRODUCTS = ("product", *(name for name in families() if name.endswith("_prod")))
 CASES = [(kind, name) for name in families() for kind in (["prod"] if name in PRODUCTS else CLASSES)]
+SPATIAL_CASES = [(kind, name) for kind in SPATIAL for name in ("polynomial", "continuous")]
 
 
 def make(kind: str, name: str, dtype: torch.dtype = torch.float64, **options: Any) -> tuple[nn.Module, Tensor]:
@@ -31,7 +51,8 @@ def make(kind: str, name: str, dtype: torch.dtype = torch.float64, **options: An
     if kind in ("fc", "prod"):
         cls = HighOrderProduct if kind == "prod" else HighOrderLinear
         return cls(4, 3, name, dtype=dtype, **options), torch.randn(5, 4, dtype=dtype)
-    return CLASSES[kind](4, 3, 2, name, dtype=dtype, **options), torch.randn(2, 4, 3, 3, dtype=dtype)
+    layer = (CLASSES | SPATIAL)[kind](4, 3, 2, name, dtype=dtype, **options)
+    return layer, torch.randn(2, 4, *[5 - layer.dimensions] * layer.dimensions, dtype=dtype)
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
@@ -47,7 +68,7 @@ def test_an_assigned_weight_takes_the_transform_along(kind: str, name: str) -> N
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@pytest.mark.parametrize(("kind", "name"), [*CASES, *SPATIAL_CASES])
 def test_every_way_to_differentiate_agrees(kind: str, name: str, options: dict[str, Any]) -> None:
     for size in SIZES:
         layer, x = make(kind, name, **size, **options)
@@ -74,11 +95,28 @@ def test_a_tangent_of_a_weight_is_seen() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-@pytest.mark.parametrize(("kind", "name"), CASES)
-def test_a_traced_layer_computes_the_same(kind: str, name: str) -> None:
-    layer, x = make(kind, name)
-    traced = torch.jit.trace(layer, (x,), check_trace=False)
-    torch.testing.assert_close(traced(x / 2), layer(x / 2))
+@pytest.mark.parametrize("gradients", [True, False])
+@pytest.mark.parametrize(("kind", "name"), [*CASES, *SPATIAL_CASES])
+def test_a_traced_layer_computes_the_same(kind: str, name: str, gradients: bool) -> None:
+    for size in SIZES:
+        layer, x = make(kind, name, **size)
+        with torch.set_grad_enabled(gradients):
+            traced = torch.jit.trace(layer, (x,))  # checks itself by a second trace, without gradients
+        fewer = (x[:1] / 2).requires_grad_()
+        torch.testing.assert_close(traced(fewer), layer(fewer))
+        grads = [torch.autograd.grad(each(fewer).sum(), fewer)[0] for each in (traced, layer)]
+        torch.testing.assert_close(*grads)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("training", [True, False])
+def test_a_traced_converted_network_computes_the_same(training: bool, tmp_path: Path) -> None:
+    plain = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5), nn.ReLU()
+    )
+    (net, _), x = convert(plain, "continuous", n=3, segments=2), torch.randn(2, 3, 4, 4)
+    torch.jit.trace(net.train(training), (x,)).save(tmp_path / "net.pt")
+    torch.testing.assert_close(torch.jit.load(tmp_path / "net.pt")(x * 2), net(x * 2))
 
 
 @pytest.mark.parametrize("segments", [2, 9, 64])
