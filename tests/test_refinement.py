@@ -333,9 +333,9 @@ def test_coarsening_interpolates_and_says_how_far_it_is_off() -> None:
     line, report = coarsen(layer, n=2)  # 1
     assert line.weight.flatten().tolist() == pytest.approx([1] * 12)
     (approximation,) = report.layers
-    assert approximation.error == pytest.approx(1, abs=0.01)
-    assert approximation.relative == pytest.approx(1, abs=0.01)
-    assert "error 0.99" in str(report) or "error 1" in str(report)
+    assert approximation.error == pytest.approx(1, abs=1e-12)
+    assert approximation.relative == pytest.approx(1, abs=1e-12)
+    assert str(report).endswith("error 1 (100.00%)")
 
 
 @pytest.mark.parametrize("sharing", ["synapse", "channel"])
@@ -364,7 +364,10 @@ def test_a_coarsened_jump_is_met_in_the_middle(layer_type: str, n: int) -> None:
     coarse, report = coarsen(step, layer_type=layer_type, n=n, segments=segments)
     values = [0.0, 0.5, 1.0] if layer_type == "polynomial" else [0.0, *[0.0] * (n - 2), 0.5, *[1.0] * (n - 1)]
     assert coarse.weight.flatten().tolist() == pytest.approx(values, abs=1e-12)
-    assert report.relative == pytest.approx(0.5, abs=2e-2)  # at the jump itself; the samples stop just beside it
+    assert (report.layers[0].error, report.relative) == pytest.approx((0.5, 0.5), abs=1e-12)
+    spectral, report = coarsen(step, layer_type=layer_type, n=n, segments=segments, parameters="spectral")
+    assert report.relative == pytest.approx(0.5, abs=1e-12)
+    assert coarsen(spectral, layer_type="fourier")[1].layers[0].new.parameters == "spectral"
 
 
 def test_a_jump_inside_a_new_segment_is_met_in_the_middle() -> None:
@@ -373,3 +376,23 @@ def test_a_jump_inside_a_new_segment_is_met_in_the_middle() -> None:
         step.weight.copy_(torch.tensor([[[0.0], [1.0]]]))
     coarse, _ = coarsen(step, n=3, segments=1)
     assert coarse.weight.flatten().tolist() == pytest.approx([0.0, 0.5, 1.0], abs=1e-12)
+
+
+@pytest.mark.parametrize("parameters", ["nodal", "spectral"])
+@pytest.mark.parametrize(
+    "size", [{"n": 4}, {"n": 1}, {"segments": 2}, {"layer_type": "fourier"}, {"layer_type": "crelu"}], ids=str
+)
+def test_the_error_of_a_coarsening_is_the_largest_on_the_interval(parameters: str, size: dict[str, Any]) -> None:
+    old = HighOrderLinear(1, 1, "discontinuous", n=4, segments=3, parameters=parameters, dtype=torch.float64)
+    with torch.no_grad():
+        old.weight.normal_()
+    new, report = coarsen(old, **size)
+    jumps = torch.linspace(-1, 1, 3 * 2 + 1, dtype=torch.float64)[:, None]  # those of 2 and of 3 segments
+    x = torch.cat([torch.linspace(-1, 1, 5001, dtype=torch.float64)[:, None], jumps - 1e-13, jumps + 1e-13])
+    x = x[x.abs() <= 1][:, None]
+    with torch.no_grad():
+        # The constants of spectral functions are in the bias, no part of any of them.
+        functions = old(x) if old.bias is None else old(x) - old.bias
+        error, largest = (old(x) - new(x)).abs().max(), functions.abs().max()
+    assert report.layers[0].error == pytest.approx(float(error), rel=0.01, abs=1e-12)
+    assert report.relative == pytest.approx(float(error / largest), rel=0.01, abs=1e-12)

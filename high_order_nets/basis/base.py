@@ -101,8 +101,12 @@ class Basis(ABC):
 
         At a jump the places tell which of its sides is meant.
         """
+        return self._from_terms(x, self.terms_within(x, places))
+
+    def terms_within(self, x: Tensor, places: Tensor) -> list[Tensor]:
+        """Evaluate φ_1 … φ_G at x as the smooth pieces that the places lie in continue, as `functions_within`."""
         del places
-        return self.functions(x)
+        return self.terms(x)
 
     def node_sides(self) -> tuple[Tensor, Tensor] | None:
         """Give a point on the left and one on the right of each node, as near as matters, float64 (M,) each.

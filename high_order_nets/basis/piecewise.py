@@ -50,9 +50,9 @@ class Piecewise(Basis):
         u, _ = self._node_positions()
         return (u / self.segments - 0.5) * self.length
 
-    def functions_within(self, x: Tensor, places: Tensor) -> Tensor:
-        """Evaluate b_1 … b_M at x by the segments of the places: (M, *x.shape)."""
-        return self._from_terms(x, self._terms_within(self._position(x), self._segment(self._position(places))))
+    def terms_within(self, x: Tensor, places: Tensor) -> list[Tensor]:
+        """Evaluate the local functions at x by the segments of the places."""
+        return self._terms_within(self._position(x), self._segment(self._position(places)))
 
     def terms(self, x: Tensor) -> list[Tensor]:
         """Evaluate the local functions; see the subclasses."""
