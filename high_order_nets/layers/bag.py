@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SEGMENTS = 16
 """From so many segments on the bag is faster than the dense kernel, forward and backward (results/speed.md)."""
+FEW = 8
+"""How many times as many weights as lookups there have to be for a table to cost more than it saves."""
 PIECE = 2**21
 """Live weights looked up at a time: 16 MB of indices."""
 
@@ -41,12 +43,8 @@ class Bag(Dense):
 
     def evaluate(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
         """Compute the output."""
-        table = _table(layer.rescaled(parameters.weight))
-        outputs = []
-        for piece in x.split(_rows(layer)):
-            index, values, _ = _live(layer, piece)
-            outputs.append(F.embedding_bag(index.flatten(1), table, mode="sum", per_sample_weights=values.flatten(1)))
-        y = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        weight = layer.rescaled(parameters.weight)
+        y = _few_sums(layer, weight, x) if _few(layer, x) else _sums(layer, weight, x)
         return y if parameters.bias is None else y.add_(parameters.bias)
 
     def gradients(
@@ -72,6 +70,30 @@ class Bag(Dense):
         weight_grad = layer.rescaled(_untabled(table_grad, parameters.weight)) if needed[1] else None
         bias_grad = grad.sum(0) if needed[2] else None
         return torch.cat(x_grads) if needed[0] else None, weight_grad, bias_grad, None, None
+
+
+def _sums(layer: "HighOrderLayer", weight: Tensor, x: Tensor) -> Tensor:
+    """Sum the live weights of each sample, rows of a table: (rows, out)."""
+    table, outputs = _table(weight), []
+    for piece in x.split(_rows(layer)):
+        index, values, _ = _live(layer, piece)
+        outputs.append(F.embedding_bag(index.flatten(1), table, mode="sum", per_sample_weights=values.flatten(1)))
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+
+def _few_sums(layer: "HighOrderLayer", weight: Tensor, x: Tensor) -> Tensor:
+    """Sum the live weights of each sample where they lie, without a copy of all of them: (rows, out)."""
+    index, values, _ = _live(layer, x)
+    weight = weight.flatten(1)
+    live = zip(index.flatten(1), values.flatten(1), strict=True)
+    return torch.stack([weight.index_select(1, columns).mv(factors) for columns, factors in live])
+
+
+def _few(layer: "HighOrderLayer", x: Tensor) -> bool:
+    """Say whether the samples look up far fewer weights than there are."""
+    basis = layer.synapse.basis
+    assert isinstance(basis, Piecewise)
+    return 0 < FEW * basis.n * x.shape[0] <= basis.weights
 
 
 def _live(layer: "HighOrderLayer", x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import math
 from typing import Any
 
 import pytest
@@ -183,6 +184,17 @@ def test_the_bag_is_the_dense_layer(layer_type: str, domain: str, periodicity: f
         expected = gradients(dense, x)
     for found, other in zip(gradients(layer, x), expected, strict=True):
         torch.testing.assert_close(found, other)
+
+
+@pytest.mark.parametrize("layer_type", ["continuous", "discontinuous"])
+def test_the_bag_copies_no_table_for_few_samples(layer_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = make("fc", layer_type, n=3, segments=64, bias=True, rescale_output=True)
+    x = inputs("fc", layer_type, batch=6)  # 2 of them look up less than an eighth of the weights
+    expected = layer(x).detach()
+    assert layer(x[:0]).shape == expected[:0].shape
+    monkeypatch.setattr("high_order_nets.layers.bag._table", None)
+    torch.testing.assert_close(layer(x[:2]), expected[:2])
+    torch.testing.assert_close(layer(x[:2] * math.nan), expected[:2] * math.nan, equal_nan=True)
 
 
 @pytest.mark.parametrize("layer_type", ["polynomial", "continuous", "polynomial_prod"])
