@@ -37,6 +37,14 @@ def test_shape_range_and_determinism(augment, channels, device):
     assert not torch.equal(out, run(augment, images, seed=1))
 
 
+@pytest.mark.parametrize("augment", [EXACT, FULL, Augment(cutout=3)])
+def test_what_is_drawn_lies_on_the_device_of_the_images(augment):
+    images = noise()
+    out = run(augment, images)
+    with torch.device("meta"):  # stands for any default that is not the images' own device
+        assert torch.equal(run(augment, images), out)
+
+
 def test_nothing_on_is_the_identity():
     images = noise()
     assert torch.equal(run(Augment(), images), images)

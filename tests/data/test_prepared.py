@@ -227,6 +227,8 @@ def test_any_name_with_a_prepared_file_is_a_data_set(tmp_path):
 
 def test_digits_need_no_root():
     data = load_images("digits", Path("/nonexistent"))
+    assert data.classes == tuple("0123456789")
+    assert {data.train_images.dtype, data.test_images.dtype} == {torch.uint8}
     assert data.train_images.shape == (1438, 1, 8, 8)
     assert data.test_images.shape == (359, 1, 8, 8)
     assert data.train_images.max() == 255

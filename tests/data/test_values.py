@@ -1,6 +1,7 @@
 """Values and refusals of the data that only a hand's calculation, or a strange file, shows."""
 
 import errno
+import hashlib
 import json
 import re
 import socket
@@ -18,7 +19,7 @@ from high_order_nets.data import Augment, ImageDataModule, ImageSettings, image_
 from high_order_nets.data.augment import _outside_square
 from high_order_nets.data.normalise import CHUNK, Normalisation
 from high_order_nets.data.prepared import read_prepared
-from high_order_nets.data.sources import TIMEOUT, Archive, Source, find_source
+from high_order_nets.data.sources import TIMEOUT, Archive, RawFile, Source, find_source
 from high_order_nets.data.split import split_indices
 from high_order_nets.errors import UserError
 
@@ -250,6 +251,19 @@ def test_a_source_says_where_it_lies(name: str, folder: str, tmp_path: Path) -> 
         assert re.fullmatch("[0-9a-f]{32}", archive.md5)
         assert all(url.endswith(archive.filename) for url in archive.urls)
         assert archive.folder == (source.folder if name == "mnist" else tmp_path)
+
+
+def test_checksums_are_taken_where_md5_is_barred_from_security(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    new = hashlib.new
+
+    def fips(name: str, *, usedforsecurity: bool = True) -> Any:
+        assert not usedforsecurity, "a FIPS build of OpenSSL refuses MD5 for security"
+        return new(name)
+
+    monkeypatch.setattr(hashlib, "new", fips)
+    (tmp_path / "x").write_bytes(b"abc")
+    files = (RawFile(tmp_path / "x", "md5", "900150983cd24fb0d6963f7d28e17f72"),)  # RFC 1321's own example
+    Source("x", tmp_path, files, (), make_images).verify()
 
 
 def test_a_download_that_fails_names_every_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from high_order_nets.errors import UserError
 from high_order_nets.training import sweep, table
 from high_order_nets.training.table_options import Options
+from high_order_nets.training.table_view import wrapped
 
 from .tables import FIGURES, leave
 
@@ -53,6 +54,16 @@ def test_another_job_is_refused(changes: dict[str, Any], said: str, tmp_path: Pa
         sweep.claim(tmp_path, [job(2), job(3)], "c")
 
 
+def test_jobs_without_a_plan_or_groups_are_compared_by_their_knobs(tmp_path: Path) -> None:
+    leave(tmp_path / "x", 0, {"n": 3})
+    sweep.claim(tmp_path, [{"n": 3}], "the same")
+    with pytest.raises(UserError, match=r"holds another job, with n=3 \(now 5\);"):
+        sweep.claim(tmp_path, [{"n": 5}], "another")
+    leave(tmp_path / "y", 1, {"n": 4})  # one more than were planned
+    with pytest.raises(UserError, match=r"holds another job, with n=4 \(now 7\);"):
+        sweep.claim(tmp_path, [{"n": 3}, {"n": 7}], "another")
+
+
 @pytest.mark.parametrize(("metric", "order"), [("test_acc", "bac"), ("test_loss", "acb")])
 def test_a_search_shows_its_best_first(
     metric: str, order: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -70,6 +81,7 @@ def test_a_search_shows_its_best_first(
     leave(tmp_path / "d", 3, {"n": "d"}, status="failed", error="why")
     assert sweep.report(tmp_path) is False
     shown = capsys.readouterr().out
+    assert re.findall(r"│ ([abcd]) ", shown) == ["a", "b", "c", "d"]  # unless asked, in the order of the jobs
     assert f"{tmp_path / 'd'}: failed: why" in shown
     assert f"in {tmp_path}: results.csv, results.md" in shown
     assert shown.startswith(f"{tmp_path}\n")
@@ -95,6 +107,8 @@ def test_a_table_of_runs_as_asked_for(tmp_path: Path, capsys: pytest.CaptureFixt
         option = "sort" if options.sort else "columns"
         with pytest.raises(UserError, match=rf"^{option}=x: no such column; expected n, .*test_acc, .*status"):
             sweep.rebuild(options)
+    sweep.rebuild(Options([tmp_path], where=[("status", "failed")]))  # none: a table without rows
+    assert capsys.readouterr().out.startswith(f"{tmp_path}\n")
     for key in ("-status", "status", "rate", "-rate"):
         sweep.rebuild(Options([tmp_path], sort=key, columns=["status"]))
 
@@ -112,12 +126,17 @@ def test_what_is_shown_is_the_text_itself_within_the_console(
     sweep.rebuild(Options([folder], columns=["n", "test_acc"]))
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines if " " in line) <= 60
-    assert "[red]x:smile:" in "".join(lines[:4])
+    title = wrapped(str(folder), 60)
+    assert len(title) > 1
+    assert lines[: len(title)] == title
     assert "┃ n       ┃ test_acc % ┃" in lines
     assert "│ [bold]a │            │" in lines
     assert any("failed: [x] y y" in line for line in lines)
-    sweep.rebuild(Options([folder]))
-    assert "┃ multiply-adds ┃" not in capsys.readouterr().out
+    sweep.rebuild(Options([folder], out=folder))
+    shown = capsys.readouterr().out
+    assert "┃ multiply-adds ┃" not in shown
+    assert "… ┃" not in shown  # columns give way whole, none is cut
+    assert f"\nin {tmp_path / '[red]x'}" in shown
     monkeypatch.delenv("COLUMNS")
     sweep.rebuild(Options([folder]))  # a pipe has no edge
     shown = capsys.readouterr().out
@@ -150,7 +169,9 @@ def test_the_metric_asked_for_is_drawn(tmp_path: Path, monkeypatch: pytest.Monke
     leave(tmp_path / "0", 0, {"choices": {}, "n": 1, "seed": 1}, status="failed", error="why")
     sweep.report(tmp_path)
     sweep.report(tmp_path, "val_loss")
-    assert asked == [(1, "test_acc", tmp_path), (1, "val_loss", tmp_path)]
+    out = tmp_path / "out"
+    sweep.rebuild(Options([tmp_path], out))
+    assert asked == [(1, "test_acc", tmp_path), (1, "val_loss", tmp_path), (1, "test_acc", out)]
     assert (tmp_path / "results.md").read_text().endswith(f"\n\n* {tmp_path / '0'}: failed: why\n")
 
 

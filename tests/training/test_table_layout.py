@@ -29,7 +29,8 @@ def test_all_columns_where_they_fit() -> None:
 
 def test_what_is_the_same_gives_way_first_from_the_right() -> None:
     shown = [*ALL[:-1]]
-    assert layout(two(), WIDTH - 1) == [shown, "in all rows: seconds 1,234.6"]
+    for width in (WIDTH - 1, WIDTH - len("1,234.6") - 3):
+        assert layout(two(), width) == [shown, "in all rows: seconds 1,234.6"]
     narrow = ["layer_type", "n", "test_acc %", "parameters"]
     fits = sum((10, 1, 10, 10)) + 3 * 4 + 1
     kept, *notes = layout(two(), fits)
@@ -84,6 +85,9 @@ def test_chosen_columns_are_all_shown() -> None:
     assert layout(two(), None, ["status", "n"]) == [["status", "n"]]
     (text,) = layout(two(), 15, ["test_acc", "n"])
     assert text.startswith("test_acc %\n  50.00 (1)\nn           2")
+    assert layout(table.group([make("0", "failed"), make("1", n=3)]), 12, ["test_acc"]) == [
+        "\n\ntest_acc %\n  50.00 (1)"
+    ]
 
 
 def test_a_status_is_shown_where_not_all_finished_and_may_be_wrapped() -> None:

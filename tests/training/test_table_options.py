@@ -96,7 +96,12 @@ def test_conditions_that_no_run_meets(where: tuple[str, str], said: str) -> None
         keep(four(), [where])
     message, nearest = str(raised.value), said.partition("; nearest valid name: ")[2]
     assert message.startswith(said.partition("; nearest")[0])
-    assert nearest in message
+    assert message.endswith(nearest)
+
+
+def test_of_runs_without_groups_a_key_that_none_has_is_told() -> None:
+    with pytest.raises(UserError, match=r"^where=m=3: no run has m$"):
+        keep([Run(Path("a"), {"n": 2}), Run(Path("left no config"))], [("m", "3")])
 
 
 def test_at_most_twelve_values_are_named() -> None:

@@ -143,4 +143,6 @@ def test_comma_separated() -> None:
     assert first.split(",") == ["2", "1 2", "2", *values, "1234", "", "2.5", "1234.56", "finished", "1 2"]
     assert second.split(",") == ["null", "4", "0", *[""] * 18, "failed", "x"]
     assert text.endswith("failed,x\n")
+    large = table.comma_separated(table.group([make(metrics={"parameters": 11_234_567, "macs": 2_345_678_901})]))
+    assert ",11234567,,2345678901,1234.56," in large
     assert table.comma_separated([]).startswith("seeds,finished,test_acc,")
