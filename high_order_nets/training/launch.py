@@ -18,7 +18,7 @@ from .claims import finished
 from .config import Plan
 from .job import Job
 from .overrides import Arguments, parse
-from .terminal import PROGRAM, going_on, note
+from .terminal import PROGRAM, note, told_how_to_go_on
 
 
 def train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
@@ -26,7 +26,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
     arguments = parse(argv, presets)
     typed = command or shlex.join([PROGRAM, "train", *argv])
     if arguments.search and not arguments.show:
-        return import_module(f"{__package__}.search").run(arguments)
+        return import_module(f"{__package__}.search").run(arguments, typed)
     plan = config.plan(arguments)
     if arguments.show:
         _run_hydra(Job(typed), arguments, plan)
@@ -38,7 +38,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
     assert plan.run_dir
     finished(plan.jobs[0], plan.run_dir)  # refuses another run's folder before Hydra writes anything there
     job = Job(typed, existed=plan.run_dir.exists())
-    with _told_how_to_go_on(typed, plan.run_dir):
+    with told_how_to_go_on(typed, plan.run_dir):
         _run_hydra(job, arguments, plan)
     if job.error:
         raise job.error
@@ -51,22 +51,12 @@ def _sweep(typed: str, arguments: Arguments, plan: Plan, folder: Path) -> int:
     if plan.complete:
         sweep.claim(folder, plan.jobs, typed)
     try:
-        with _told_how_to_go_on(typed, folder):
+        with told_how_to_go_on(typed, folder):
             _run_hydra(Job(typed, skip_finished=plan.complete), arguments, plan)
-    except (KeyboardInterrupt, Interrupted):
+    except Interrupted:
         sweep.report(folder)
         raise
     return 0 if sweep.report(folder) else 1
-
-
-@contextmanager
-def _told_how_to_go_on(typed: str, folder: Path) -> Iterator[None]:
-    """Have a stop by a signal name the whole line that goes on."""
-    try:
-        yield
-    except Interrupted as stop:
-        stop.command = going_on(typed, folder)
-        raise
 
 
 def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:

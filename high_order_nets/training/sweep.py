@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def report(folder: Path, metric: str = "test_acc", *, best_first: bool = False) 
     if best_first:
         best = -math.inf if table.is_share(metric) else math.inf
         runs.sort(key=lambda run: run.metrics.get(metric, best), reverse=table.is_share(metric))
-    show_table(runs, str(folder), folder, metric)
+    show_table(runs, shlex.quote(str(folder)), folder, metric)
     return not table.failures(runs)
 
 
@@ -61,7 +62,7 @@ def rebuild(options: Options) -> None:
     if options.out is not None:
         make_folder(options.out)
     rows = _selected(table.group(kept := keep(runs, options.where), keys), options)
-    _show(rows, table.failures(kept), " ".join(map(str, options.folders)), options.out, columns=options.columns)
+    _show(rows, table.failures(kept), shlex.join(map(str, options.folders)), options.out, columns=options.columns)
 
 
 def make_folder(folder: Path) -> None:
@@ -92,7 +93,7 @@ def _show(
         files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, metric, out))]
     _print(rows, title, problems, columns)
     if files:
-        Console(soft_wrap=True).print(f"in {out}: {', '.join(files)}", highlight=False, markup=False)
+        Console(soft_wrap=True).print(f"in {shlex.quote(str(out))}: {', '.join(files)}", highlight=False, markup=False)
 
 
 def _selected(rows: list[Row], options: Options) -> list[Row]:

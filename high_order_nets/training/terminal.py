@@ -3,9 +3,13 @@
 import os
 import re
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from ..errors import Interrupted
 
 PROGRAM = "high-order-nets"
 
@@ -42,6 +46,17 @@ def show(text: str) -> None:
 def printable(text: str) -> str:
     """Take out what a terminal would obey: names come from files, and those may come from strangers."""
     return re.sub(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", "�", text)
+
+
+@contextmanager
+def told_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
+    """Have a stop, by a signal or by Ctrl-C where nothing handles it, name the whole line that goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as error:
+        stop = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        stop.command = going_on(command, folder)
+        raise stop from error
 
 
 def going_on(command: str, folder: Path) -> str:

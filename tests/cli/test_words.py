@@ -5,14 +5,18 @@ import shlex
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from high_order_nets import cli
+from high_order_nets import __version__, cli
 from high_order_nets.errors import Interrupted
+from high_order_nets.training.export import Exported
 from high_order_nets.training.overrides import nearest
+from high_order_nets.training.record import circumstances
+from high_order_nets.training.reports import show_summary
 from high_order_nets.training.terminal import going_on
 
 from .conftest import Runner
@@ -79,6 +83,18 @@ def test_resume_speaks_of_resume(tmp_path: Path, capsys: Captured) -> None:
     assert "run_dir" not in err
 
 
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (Interrupted(signal.SIGTERM), 143)])
+def test_a_sweep_that_is_stopped_names_the_line_that_goes_on(
+    error: BaseException, status: int, runner: Runner, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> float:
+        raise error
+
+    monkeypatch.setattr(runner, "train", stop)  # a KeyboardInterrupt is what comes between the jobs
+    assert cli.main(["train", "-m", "n=2,3", f"run_dir={tmp_path}"]) == status
+    assert f"go on by: high-order-nets train -m n=2,3 run_dir={tmp_path}\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [["-m", "train", "n=2,3"], ["n=2,3", "train", "-m"], ["train", "-m", "n=2,3"]])
 def test_flags_and_knobs_may_come_before_the_command(argv: list[str], runner: Runner, tmp_path: Path) -> None:
     assert cli.main([*argv, f"run_dir={tmp_path}"]) == 0
@@ -88,6 +104,48 @@ def test_flags_and_knobs_may_come_before_the_command(argv: list[str], runner: Ru
 def test_version(capsys: Captured) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"high-order-nets {version('high-order-nets')}\n"
+
+
+def test_a_bare_checkout_knows_its_version(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = metadata.distribution
+
+    def not_installed(name: str) -> metadata.Distribution:
+        if name == "high-order-nets":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "distribution", not_installed)
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"high-order-nets {__version__}\n"
+    assert circumstances({"command": "", "seed": 1, "choices": {}})["versions"]["high-order-nets"] == __version__
+
+
+def test_printed_paths_are_ready_to_be_typed(runner: Runner, tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "my runs"
+    assert cli.main(["train", "-m", "n=2,3", f"run_dir={folder}"]) == 0
+    assert f"in '{folder}': results.csv" in capsys.readouterr().out
+    show_summary({"test_acc": 0.5, "tested": "last"}, folder)
+    show_summary({"test_acc": 0.5}, folder / "last.ckpt")
+    out = capsys.readouterr().out
+    for line in (
+        f"folder: '{folder}'",
+        f"curves: tensorboard --logdir '{folder}'",
+        f"checkpoint: '{folder / 'last.ckpt'}'",
+    ):
+        assert line in out.splitlines()
+
+
+def test_plot_and_export_print_paths_ready_to_be_typed(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    monkeypatch.setattr("high_order_nets.training.redraw.redraw", lambda *_: [folder / "curves.png"])
+    monkeypatch.setattr("high_order_nets.training.export.export", lambda *_: Exported(folder / "net.onnx", 1e-7))
+    assert cli.main(["plot", f"ckpt={folder}"]) == 0
+    assert capsys.readouterr().out == f"'{folder / 'curves.png'}'\n"
+    assert cli.main(["export", f"ckpt={folder}", "format=onnx"]) == 0
+    assert capsys.readouterr().out.startswith(f"'{folder / 'net.onnx'}': logits differ")
 
 
 def test_each_command_has_its_own_help(capsys: Captured) -> None:
