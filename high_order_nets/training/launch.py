@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from ..errors import Interrupted, UserError
@@ -17,7 +20,7 @@ from . import config, jobs
 from .claims import finished
 from .config import Plan
 from .job import Job
-from .overrides import Arguments, parse
+from .overrides import Arguments, escaped, parse
 from .terminal import PROGRAM, note, told_how_to_go_on
 
 
@@ -64,12 +67,36 @@ def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
     flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
     run = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="config")(job)
     try:
-        with _stage([PROGRAM, *flags, *plan.overrides]), jobs.given(plan.lines) if plan.lines else nullcontext():
+        with (
+            _stage([PROGRAM, *flags, *plan.overrides]),
+            _literal_folders(),
+            jobs.given(plan.lines) if plan.lines else nullcontext(),
+        ):
             run()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(config.one_line(error)) from error
     except OSError as error:  # a job keeps its own errors, so this is Hydra making the folder
         raise UserError(f"{error.filename}: the run's folder cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _literal_folders() -> Iterator[None]:
+    """Have a job's folder be what it is called: Hydra puts the name back into its config, which reads ${…} anew."""
+    before = HydraConfig.set_config
+
+    def set_config(self: HydraConfig, cfg: DictConfig) -> None:
+        runtime = cfg.hydra.runtime
+        plain: Any = OmegaConf.to_container(runtime, resolve=False)
+        if "${" in (name := plain["output_dir"]):
+            with read_write(runtime):
+                runtime.output_dir = escaped(name)
+        before(self, cfg)
+
+    HydraConfig.set_config = set_config
+    try:
+        yield
+    finally:
+        HydraConfig.set_config = before
 
 
 @contextmanager

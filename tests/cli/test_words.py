@@ -148,6 +148,37 @@ def test_plot_and_export_print_paths_ready_to_be_typed(
     assert capsys.readouterr().out.startswith(f"'{folder / 'net.onnx'}': logits differ")
 
 
+@pytest.mark.parametrize("name", ["${n}", "${nosuch:1}", "a,b ${hydra.job.name} \\${n}", "${oc.env:HOME}"])
+@pytest.mark.parametrize("line", [["n=3"], ["-m", "n=2,3"]])
+def test_a_folders_name_is_taken_literally(
+    name: str, line: list[str], runner: Runner, tmp_path: Path, capsys: Captured
+) -> None:
+    folder = tmp_path / name
+    assert cli.main(["train", *line, f"run_dir={folder}"]) == 0, capsys.readouterr().err
+    assert runner.folders == ([folder / "0", folder / "1"] if "-m" in line else [folder])
+    assert all((run / ".hydra" / "config.yaml").is_file() for run in runner.folders)
+    assert all((run / "train.log").is_file() for run in runner.folders)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "said"),
+    [
+        ("-m n=2,3 hydra/launcher=joblib", "${n}", "leave hydra/launcher out, or name another folder"),
+        ("n=3", "${n", "no folder's name for Hydra"),
+        ("n=3", "${a b}", "no folder's name for Hydra"),
+    ],
+)
+def test_a_folder_that_hydra_would_misread_is_refused(
+    line: str, name: str, said: str, runner: Runner, tmp_path: Path, capsys: Captured
+) -> None:
+    assert cli.main(["train", *line.split(), f"run_dir={tmp_path / name}"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"high-order-nets: run_dir={tmp_path / name}: ")
+    assert said in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_each_command_has_its_own_help(capsys: Captured) -> None:
     assert cli.main(["train", "--help"]) == 0
     training = capsys.readouterr().out
