@@ -25,13 +25,17 @@ def claim(folder: Path, jobs: Sequence[dict[str, Any]], command: str) -> None:
     """Write down the jobs of the sweep in its folder; raise UserError where other jobs lie there."""
     configs = [job | {"command": command} for job in jobs]
     before = planned(folder)
-    for number, run in sorted(jobs_of(folder).items() if folder.is_dir() else ()):
+    there = jobs_of(folder) if folder.is_dir() else {}
+    for number, run in sorted(there.items()):
         old = before[number] if number < len(before) else run.config
         if number < len(configs) and (changed := _changed(old, configs[number])):
             raise UserError(
                 f"{run.folder}: holds another job, with {changed}; name another folder by run_dir=…, "
                 "and show both by: high-order-nets table DIR DIR"
             )
+    for number, run in there.items():
+        if number < len(configs) and run.status == "finished":  # with more epochs than are asked for, it stays
+            configs[number]["max_epochs"] = max(run.config.get("max_epochs", 0), configs[number]["max_epochs"])
     make_folder(folder)
     configs += before[len(configs) :]  # a shorter command leaves the other jobs in the table
     write_text(folder / SWEEP, json.dumps({"command": command, "jobs": configs}, indent=1) + "\n")
