@@ -15,7 +15,7 @@ from . import __version__
 from .errors import Diverged, Interrupted, UserError
 from .training import completion, manual
 from .training.overrides import expected, literals, nearest
-from .training.terminal import PROGRAM, fail, show, tolerate
+from .training.terminal import PROGRAM, fail, show, tolerant
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def train(argv: Sequence[str] | None = None, **presets: str) -> int:
     return _guarded(lambda argv: _launch().train(argv, presets, command), typed, "train")
 
 
+@tolerant()
 def _guarded(run: Callable[[list[str]], int], argv: list[str], command: str | None = None) -> int:
     """Turn the errors that users can mend into one line."""
-    tolerate()
     try:
         return _help([*([command] if command else []), *argv]) if {"-h", "--help"} & set(argv) else run(argv)
     except UserError as error:

@@ -1,6 +1,7 @@
 """What the command line says: in one line, of what was typed, on any terminal; and what it leaves behind."""
 
 import io
+import os
 import shlex
 import signal
 import subprocess
@@ -213,6 +214,19 @@ def test_a_stream_of_another_encoding_ends_no_run(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
     done.stdout.decode("ascii")
     assert (tmp_path / "results.csv").is_file()
+
+
+@pytest.mark.parametrize("before", [None, "utf-8"])
+def test_the_environment_and_the_streams_are_left_as_they_were(
+    before: str | None, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    if before:
+        monkeypatch.setenv("PYTHONIOENCODING", before)
+    errors = [sys.stdout.errors, sys.stderr.errors]
+    assert cli.main(["--version"]) == 0
+    assert os.environ.get("PYTHONIOENCODING") == before
+    assert [sys.stdout.errors, sys.stderr.errors] == errors
 
 
 def test_results_are_written_before_they_are_shown(
