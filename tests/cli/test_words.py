@@ -14,6 +14,7 @@ import pytest
 
 from high_order_nets import __version__, cli
 from high_order_nets.errors import Interrupted
+from high_order_nets.training import manual
 from high_order_nets.training.export import Exported
 from high_order_nets.training.overrides import nearest
 from high_order_nets.training.record import circumstances
@@ -227,6 +228,15 @@ def test_the_environment_and_the_streams_are_left_as_they_were(
     assert cli.main(["--version"]) == 0
     assert os.environ.get("PYTHONIOENCODING") == before
     assert [sys.stdout.errors, sys.stderr.errors] == errors
+
+
+@pytest.mark.parametrize("width", [40, 80, 119])
+def test_a_broken_example_can_be_pasted(width: int) -> None:
+    line = max(manual.EXAMPLES, key=len)
+    text = manual.fitted(f"  {line}", width)
+    assert shlex.split(text.replace("\\\n", " ")) == shlex.split(line)
+    assert all(len(each) <= width for each in text.splitlines())
+    assert all(each.endswith(" \\") for each in text.splitlines()[:-1])
 
 
 def test_results_are_written_before_they_are_shown(
