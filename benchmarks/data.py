@@ -17,6 +17,7 @@ from torch import Tensor
 
 from high_order_nets.data import Augment, ImageData, ImageDataModule, ImageSettings
 from high_order_nets.training.memory import keep_freed_memory
+from high_order_nets.training.terminal import tolerant
 
 CASES: dict[str, Augment | None] = {
     "load + normalise": None,
@@ -61,6 +62,7 @@ def rates(run: Callable[[], int], passes: int) -> list[float]:
     return measured
 
 
+@tolerant()
 def main() -> None:
     """Print a Markdown table."""
     keep_freed_memory()  # as training does

@@ -31,6 +31,7 @@ from speed.measure import Effort, Setting, measure
 from speed.report import as_csv, changes, memory_table, rates_table, speed_line, speed_table
 
 from high_order_nets.training.memory import keep_freed_memory
+from high_order_nets.training.terminal import tolerant
 
 EFFORTS = {
     ("cpu", False): Effort(rounds=9, peer=9, slow_peer=3, warmups=1),
@@ -109,6 +110,7 @@ def parsed(argv: list[str] | None) -> argparse.Namespace:
     return options
 
 
+@tolerant()
 def main(argv: list[str] | None = None) -> int:
     """Measure, print and write."""
     options = parsed(argv)

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from . import __version__
 from .errors import Diverged, Interrupted, UserError
 from .training import completion, manual
 from .training.overrides import expected, literals, nearest
-from .training.terminal import PROGRAM, fail, show, tolerate
+from .training.terminal import PROGRAM, fail, show, tolerant
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def train(argv: Sequence[str] | None = None, **presets: str) -> int:
     return _guarded(lambda argv: _launch().train(argv, presets, command), typed, "train")
 
 
+@tolerant()
 def _guarded(run: Callable[[list[str]], int], argv: list[str], command: str | None = None) -> int:
     """Turn the errors that users can mend into one line."""
-    tolerate()
     try:
         return _help([*([command] if command else []), *argv]) if {"-h", "--help"} & set(argv) else run(argv)
     except UserError as error:
@@ -61,7 +61,7 @@ def _dispatch(argv: list[str]) -> int:
     if not argv:
         return _help([])
     if argv == ["--version"]:
-        show(f"{PROGRAM} {version(PROGRAM)}")
+        show(f"{PROGRAM} {__version__}")
         return 0
     name, *rest = argv
     if name not in COMMANDS and (name.startswith("-") or "=" in name):  # flags and knobs may come first
@@ -142,7 +142,7 @@ def _plot(argv: list[str]) -> int:
     form = values.get("format")
     if form not in (None, "png", "pdf", "svg"):
         raise UserError(f"format={form}: expected one of png, pdf, svg")
-    show("\n".join(map(str, redraw(Path(values["ckpt"]).expanduser(), layers, out, form))))
+    show("\n".join(shlex.quote(str(path)) for path in redraw(Path(values["ckpt"]).expanduser(), layers, out, form)))
     return 0
 
 
@@ -180,7 +180,8 @@ def _export(argv: list[str]) -> int:
     from .training.export import export  # noqa: PLC0415 - torch only after every check
 
     done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None)
-    show(f"{done.path}: logits differ from the network's by at most {done.difference:.1e} on random images")
+    written = shlex.quote(str(done.path))
+    show(f"{written}: logits differ from the network's by at most {done.difference:.1e} on random images")
     return 0
 
 

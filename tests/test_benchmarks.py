@@ -1,7 +1,9 @@
 """benchmarks/layers.py on tiny shapes, and its GPU parts as far as a CPU can run them."""
 
 import csv
+import io
 import json
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +36,18 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(layers, "EFFORTS", {("cpu", quick): measure.Effort(2, 2, 1, 1) for quick in (True, False)})
     monkeypatch.setattr(measure, "LEAST_SECONDS", 0.0)
     return layers
+
+
+def test_a_stream_of_another_encoding_ends_no_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "argv", ["data.py", "--images", "64", "--passes", "1", "--threads", "1"])
+    import data  # noqa: PLC0415
+
+    data.main()
+    stream.seek(0)
+    assert "64 images 3?32?32" in stream.read()
 
 
 def test_writes_all_results_and_compares(layers: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -46,6 +46,11 @@ def tag(name: str) -> str | None:
 class Board(TensorBoardLogger):
     """Log figures under the tags of `tag`, and a finished run's settings and results for the HParams tab."""
 
+    @property
+    def log_dir(self) -> str:
+        """The folder of the event files, as it is called: Lightning would put variables in for $NAME."""
+        return str(Path(self.root_dir) / str(self.version))
+
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log figures by the names that the training gives them."""
         super().log_metrics({found: value for name, value in metrics.items() if (found := tag(name))}, step)

@@ -153,6 +153,10 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
         folder, lines = _pinned(config.hydra.run.dir, given, "run")
         return Plan([checked], lines, folder, notes=tuple(notes))
     folder, kept = _pinned(config.hydra.sweep.dir, given, "sweep")
+    if "${" in str(folder) and not config.hydra.launcher._target_.endswith(".BasicLauncher"):
+        raise UserError(
+            f"run_dir={folder}: other processes would read the ${{…}}; leave hydra/launcher out, or name another folder"
+        )
     complete = not arguments.search and config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
     if not complete:
         return Plan([checker.check(job) for job in jobs.axes(values)], kept, None, folder, False)

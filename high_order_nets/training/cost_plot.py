@@ -34,10 +34,11 @@ def varying_costs(rows: Sequence[Row]) -> list[str]:
     return [cost for cost in COSTS if len({mean for row in rows if (mean := row.mean(cost)) is not None}) > 1]
 
 
-def name_of(row: Row) -> str:
-    """Say what tells the row from the others, such as 'polynomial2d n=3'."""
+def name_of(row: Row, *, of_kind: bool = False) -> str:
+    """Say what tells the row from the others, such as 'polynomial2d n=3'; from those of its layer type, 'n=3'."""
+    told = {key: value for key, value in row.settings.items() if not (of_kind and key == "layer_type")}
     parts = [show(value) if isinstance(value, str) else f"{key.rpartition('.')[2]}={_short(value)}"
-             for key, value in row.settings.items() if value is not None]  # fmt: skip
+             for key, value in told.items() if value is not None]  # fmt: skip
     return " ".join(parts)
 
 
@@ -46,10 +47,13 @@ def is_standard(row: Row) -> bool:
     return any(run.setting("layer_type") == "standard" for run in row.runs)
 
 
-def label_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write each name beside its point, where it covers no point and no other name; too many are left out."""
+def label_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, float, str]]) -> bool:
+    """Write each name beside its point, where it covers no point and no other name; return whether all found a place.
+
+    Those that find none are left out; of too many, all.
+    """
     if len(points) > MOST_LABELS:
-        return
+        return False
     figure.canvas.draw()  # type: ignore[union-attr]
     renderer: Any = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     pixels = figure.dpi / 72
@@ -67,9 +71,8 @@ def label_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, float
                 taken.append(box)
                 break
         else:
-            text.set_position(PLACES[0])
-            text.set_horizontalalignment("left")
-            taken.append(text.get_window_extent(renderer))
+            text.remove()
+    return len(axes.texts) == len(points)
 
 
 def _short(value: Any) -> str:

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from ..errors import Interrupted, UserError
@@ -17,8 +20,8 @@ from . import config, jobs
 from .claims import finished
 from .config import Plan
 from .job import Job
-from .overrides import Arguments, parse
-from .terminal import PROGRAM, going_on, note
+from .overrides import Arguments, escaped, parse
+from .terminal import PROGRAM, note, told_how_to_go_on
 
 
 def train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
@@ -26,7 +29,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
     arguments = parse(argv, presets)
     typed = command or shlex.join([PROGRAM, "train", *argv])
     if arguments.search and not arguments.show:
-        return import_module(f"{__package__}.search").run(arguments)
+        return import_module(f"{__package__}.search").run(arguments, typed)
     plan = config.plan(arguments)
     if arguments.show:
         _run_hydra(Job(typed), arguments, plan)
@@ -38,7 +41,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
     assert plan.run_dir
     finished(plan.jobs[0], plan.run_dir)  # refuses another run's folder before Hydra writes anything there
     job = Job(typed, existed=plan.run_dir.exists())
-    with _told_how_to_go_on(typed, plan.run_dir):
+    with told_how_to_go_on(typed, plan.run_dir):
         _run_hydra(job, arguments, plan)
     if job.error:
         raise job.error
@@ -51,22 +54,12 @@ def _sweep(typed: str, arguments: Arguments, plan: Plan, folder: Path) -> int:
     if plan.complete:
         sweep.claim(folder, plan.jobs, typed)
     try:
-        with _told_how_to_go_on(typed, folder):
+        with told_how_to_go_on(typed, folder):
             _run_hydra(Job(typed, skip_finished=plan.complete), arguments, plan)
-    except (KeyboardInterrupt, Interrupted):
+    except Interrupted:
         sweep.report(folder)
         raise
     return 0 if sweep.report(folder) else 1
-
-
-@contextmanager
-def _told_how_to_go_on(typed: str, folder: Path) -> Iterator[None]:
-    """Have a stop by a signal name the whole line that goes on."""
-    try:
-        yield
-    except Interrupted as stop:
-        stop.command = going_on(typed, folder)
-        raise
 
 
 def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
@@ -74,12 +67,36 @@ def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
     flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
     run = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="config")(job)
     try:
-        with _stage([PROGRAM, *flags, *plan.overrides]), jobs.given(plan.lines) if plan.lines else nullcontext():
+        with (
+            _stage([PROGRAM, *flags, *plan.overrides]),
+            _literal_folders(),
+            jobs.given(plan.lines) if plan.lines else nullcontext(),
+        ):
             run()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(config.one_line(error)) from error
     except OSError as error:  # a job keeps its own errors, so this is Hydra making the folder
         raise UserError(f"{error.filename}: the run's folder cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _literal_folders() -> Iterator[None]:
+    """Have a job's folder be what it is called: Hydra puts the name back into its config, which reads ${…} anew."""
+    before = HydraConfig.set_config
+
+    def set_config(self: HydraConfig, cfg: DictConfig) -> None:
+        runtime = cfg.hydra.runtime
+        plain: Any = OmegaConf.to_container(runtime, resolve=False)
+        if "${" in (name := plain["output_dir"]):
+            with read_write(runtime):
+                runtime.output_dir = escaped(name)
+        before(self, cfg)
+
+    HydraConfig.set_config = set_config
+    try:
+        yield
+    finally:
+        HydraConfig.set_config = before
 
 
 @contextmanager

@@ -92,6 +92,10 @@ def _broken(line: str, width: int) -> list[str]:
     first, rest = (gap[0], line[gap.end() :]) if gap else ("", line.lstrip())
     margin = len(line) - len(line.lstrip())
     wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
+    if line.strip() in EXAMPLES:  # to be pasted
+        first, later = " " * margin, " " * (margin + 4)
+        *begun, last = wrap(line.strip(), width - 2, initial_indent=first, subsequent_indent=later)
+        return [*(f"{part} \\" for part in begun), last]
     if gap and len(first) <= width // 2:
         return wrap(rest, width, initial_indent=first, subsequent_indent=" " * len(first))
     left = wrap(first.strip(), width, initial_indent=" " * margin, subsequent_indent=" " * (margin + 4))

@@ -148,9 +148,20 @@ def _activation(argument: str, word: str) -> str:
 def _folder(path: str) -> str:
     if not path:
         raise UserError("run_dir=: expected a folder")
-    if "${" in path:  # Hydra keeps the folder in its config, where OmegaConf takes it for a reference
-        raise UserError(f"run_dir={path}: a folder with ${{ in its name cannot hold runs; name another")
+    if "${" in path:
+        _check_readable(path)
     return str(Path(path).expanduser().absolute())
+
+
+def _check_readable(path: str) -> None:
+    """Refuse a ${…} that OmegaConf holds for neither a reference nor text, such as one without its brace."""
+    from omegaconf import OmegaConf  # noqa: PLC0415
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+
+    try:
+        OmegaConf.create([path])
+    except OmegaConfBaseException as error:
+        raise UserError(f"run_dir={path}: its ${{ makes it no folder's name for Hydra; name another") from error
 
 
 def search_path(groups_dir: Path) -> str:
@@ -162,4 +173,9 @@ def quote(text: str) -> str:
     """Return the text in quotes that hold for Hydra's grammar and against OmegaConf's ${…}."""
     from hydra.core.override_parser.types import Quote, QuotedString  # noqa: PLC0415
 
-    return QuotedString(re.sub(r"\$\{", r"\\${", text), Quote.single).with_quotes()
+    return QuotedString(escaped(text), Quote.single).with_quotes()
+
+
+def escaped(text: str) -> str:
+    """Return the text as OmegaConf's ${…} leaves it alone: the backslashes before it are doubled, and one is added."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)

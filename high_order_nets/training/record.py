@@ -14,6 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from .. import __version__
 from ..errors import Diverged, Interrupted, UserError
 from .build import Config, Experiment
 from .reports import write_json
@@ -105,13 +106,13 @@ def device_of(trainer: pl.Trainer) -> str:
 
 def circumstances(config: Config) -> dict[str, Any]:
     """Say what made the figures: command, time, versions, threads."""
-    packages = ("high-order-nets", "torch", "torchvision", "pytorch-lightning")
+    versions = {"python": platform.python_version(), "high-order-nets": __version__}
     return {
         "command": config["command"],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": config["seed"],
         "choices": config["choices"],
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "versions": versions | {name: version(name) for name in ("torch", "torchvision", "pytorch-lightning")},
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
     }

@@ -37,11 +37,12 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
         if key in figures:
             table.add_row(label, form.format(figures[key]))
     console.print(table)
+    typed = shlex.quote(str(path))
     if path.is_dir():
-        console.print(f"folder: {path}", highlight=False)
-        console.print(f"curves: tensorboard --logdir {shlex.quote(str(path))}", highlight=False)
+        console.print(f"folder: {typed}", highlight=False)
+        console.print(f"curves: tensorboard --logdir {typed}", highlight=False)
     else:
-        console.print(f"checkpoint: {path}", highlight=False)
+        console.print(f"checkpoint: {typed}", highlight=False)
 
 
 def tested_weights(figures: dict[str, Any]) -> str:

@@ -12,10 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from rich.console import Console
 
-from ..errors import UserError
+from ..errors import Interrupted, UserError
 from . import config, sweep
 from .overrides import Arguments, nearest
 from .rules import Rule, whole, word
+from .terminal import told_how_to_go_on
 
 RULES = {
     "trials": whole("[1, inf)"),
@@ -43,10 +44,10 @@ class Search:
     ranges: Mapping[str, Override]
 
 
-def run(arguments: Arguments) -> int:
+def run(arguments: Arguments, command: str) -> int:
     """Search as the arguments say and show all trials; return the exit status, 1 if a trial failed.
 
-    Raises UserError for a bad line, before the first trial.
+    Raises UserError for a bad line, before the first trial; Interrupted, naming what goes on with `command`.
     """
     search = read(arguments)
     trials = _trials_module()
@@ -58,7 +59,7 @@ def run(arguments: Arguments) -> int:
     assert plan.sweep_dir is not None
     study = trials.Study(search, plan.sweep_dir, plan.jobs[0], _trial_command(search.fixed, arguments))
     try:
-        with _raised_on_sigterm():
+        with told_how_to_go_on(command, plan.sweep_dir), _raised_on_sigterm():
             study.run()
     finally:
         sweep.report(plan.sweep_dir, search.metric, best_first=True)
@@ -120,7 +121,7 @@ def _raised_on_sigterm() -> Iterator[None]:
     """End by SIGTERM as by an exception, so that no trial is left running alone."""
 
     def end(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
+        raise Interrupted(number)
 
     before = signal.signal(signal.SIGTERM, end)
     try:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,17 @@ def claim(folder: Path, jobs: Sequence[dict[str, Any]], command: str) -> None:
     """Write down the jobs of the sweep in its folder; raise UserError where other jobs lie there."""
     configs = [job | {"command": command} for job in jobs]
     before = planned(folder)
-    for number, run in sorted(jobs_of(folder).items() if folder.is_dir() else ()):
+    there = jobs_of(folder) if folder.is_dir() else {}
+    for number, run in sorted(there.items()):
         old = before[number] if number < len(before) else run.config
         if number < len(configs) and (changed := _changed(old, configs[number])):
             raise UserError(
                 f"{run.folder}: holds another job, with {changed}; name another folder by run_dir=…, "
                 "and show both by: high-order-nets table DIR DIR"
             )
+    for number, run in there.items():
+        if number < len(configs) and run.status == "finished":  # with more epochs than are asked for, it stays
+            configs[number]["max_epochs"] = max(run.config.get("max_epochs", 0), configs[number]["max_epochs"])
     make_folder(folder)
     configs += before[len(configs) :]  # a shorter command leaves the other jobs in the table
     write_text(folder / SWEEP, json.dumps({"command": command, "jobs": configs}, indent=1) + "\n")
@@ -42,7 +47,7 @@ def report(folder: Path, metric: str = "test_acc", *, best_first: bool = False) 
     if best_first:
         best = -math.inf if table.is_share(metric) else math.inf
         runs.sort(key=lambda run: run.metrics.get(metric, best), reverse=table.is_share(metric))
-    show_table(runs, str(folder), folder, metric)
+    show_table(runs, shlex.quote(str(folder)), folder, metric)
     return not table.failures(runs)
 
 
@@ -61,7 +66,7 @@ def rebuild(options: Options) -> None:
     if options.out is not None:
         make_folder(options.out)
     rows = _selected(table.group(kept := keep(runs, options.where), keys), options)
-    _show(rows, table.failures(kept), " ".join(map(str, options.folders)), options.out, columns=options.columns)
+    _show(rows, table.failures(kept), shlex.join(map(str, options.folders)), options.out, columns=options.columns)
 
 
 def make_folder(folder: Path) -> None:
@@ -92,7 +97,7 @@ def _show(
         files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, metric, out))]
     _print(rows, title, problems, columns)
     if files:
-        Console(soft_wrap=True).print(f"in {out}: {', '.join(files)}", highlight=False, markup=False)
+        Console(soft_wrap=True).print(f"in {shlex.quote(str(out))}: {', '.join(files)}", highlight=False, markup=False)
 
 
 def _selected(rows: list[Row], options: Options) -> list[Row]:

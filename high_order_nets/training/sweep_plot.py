@@ -56,13 +56,17 @@ def _write_cost(rows: Sequence[Row], cost: str, metric: str, path: Path) -> Path
     axes = figure.add_subplot()
     points = [(x, row) for row in rows if (x := row.mean(cost)) is not None]
     kinds = list(dict.fromkeys(show(row.runs[0].setting("layer_type")) for _, row in points))
+    shown: dict[str, Any] = {}
     for x, row in points:
         standard = is_standard(row)
         place = kinds.index(show(row.runs[0].setting("layer_type")))
         y, spread = _scaled(row.mean(metric), metric), row.deviation(metric)
         colour, marker = ("#000000", "s") if standard else (COLOURS[place % 6], MARKERS[2 + place % 6])
         error = None if spread is None else _scaled(spread, metric)
-        axes.errorbar(x, y, error, color=colour, marker=marker, markersize=5.5, capsize=2, elinewidth=0.9, linestyle="")
+        drawn = axes.errorbar(
+            x, y, error, color=colour, marker=marker, markersize=5.5, capsize=2, elinewidth=0.9, ls=""
+        )
+        shown.setdefault(kinds[place], drawn)
     standards = [_scaled(row.mean(metric), metric) for _, row in points if is_standard(row)]
     if standards:
         best = max(standards) if is_share(metric) else min(standards)
@@ -70,7 +74,14 @@ def _write_cost(rows: Sequence[Row], cost: str, metric: str, path: Path) -> Path
     axes.set_xlabel(label(cost))
     _finish(axes, rows, metric, [x for x, _ in points], at_values=False)
     axes.margins(0.12)
-    label_points(figure, axes, [(x, _scaled(row.mean(metric), metric), name_of(row)) for x, row in points])
+    places = [(x, _scaled(row.mean(metric), metric)) for x, row in points]
+    if not label_points(figure, axes, [(*at, name_of(row)) for at, (_, row) in zip(places, points, strict=True)]):
+        for text in list(axes.texts):
+            text.remove()
+        if len(shown) > 1:
+            _legend(axes, list(shown.values()), list(shown))
+        rest = [(*at, name_of(row, of_kind=True)) for at, (_, row) in zip(places, points, strict=True)]
+        label_points(figure, axes, [point for point in rest if point[2]])
     _save(figure, path, rows)
     return path
 
@@ -128,13 +139,14 @@ def _draw_points(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None
             kinds.setdefault(show(row.settings[named]) if named else None, []).append(row)
     for place, (kind, shown) in enumerate(kinds.items()):
         x, y = [row.settings[key] for row in shown], [_scaled(row.mean(metric), metric) for row in shown]
-        axes.scatter(x, y, s=20, label=kind, color=COLOURS[place % len(COLOURS)], alpha=0.75, linewidths=0)
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        axes.scatter(x, y, s=24, label=kind, color=colour, marker=marker, alpha=0.75, linewidths=0)
     if len(kinds) > 1:
         _legend(axes)
 
 
-def _legend(axes: Axes) -> None:
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+def _legend(axes: Axes, *named: list[Any]) -> None:
+    axes.legend(*named, frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def _label(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None:
@@ -169,7 +181,7 @@ def _scale(axes: Axes, values: list[float], at_values: bool) -> None:
     few = sorted(set(values))
     if few[0] > 0 and few[-1] / few[0] > 10:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few[-1] / few[0] < 1000 else (1,)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few[-1] / few[0] < 300 else (1,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
     axes.minorticks_off()
     if at_values and (len(few) <= 4 or (len(few) <= 8 and all(map(is_whole, few)) and few[-1] < 1000)):

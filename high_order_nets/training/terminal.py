@@ -3,22 +3,39 @@
 import os
 import re
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
+
+from ..errors import Interrupted
 
 PROGRAM = "high-order-nets"
 
 
-def tolerate() -> None:
+@contextmanager
+def tolerant() -> Iterator[None]:
     """Have both streams replace what their encoding cannot write: a run must not end at a box-drawing character.
 
-    Those of the processes that it starts too: a launcher's, ddp's, a search's.
+    Those of the processes that it starts too: a launcher's, ddp's, a search's. All is left as it was found.
     """
-    os.environ["PYTHONIOENCODING"] = f"{getattr(sys.stdout, 'encoding', None) or 'utf-8'}:replace"
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # what stands for a stream elsewhere has no encoding
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    key, streams = "PYTHONIOENCODING", [each for each in (sys.stdout, sys.stderr) if isinstance(each, TextIOWrapper)]
+    variable, errors = os.environ.get(key), [stream.errors for stream in streams]
+    os.environ[key] = f"{getattr(sys.stdout, 'encoding', None) or 'utf-8'}:replace"
+    for stream in streams:
+        stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        for stream, before in zip(streams, errors, strict=True):
+            if not stream.closed:
+                stream.reconfigure(errors=before)
+        if variable is None:
+            os.environ.pop(key, None)
+        else:
+            os.environ[key] = variable
 
 
 def fail(message: str, status: int) -> int:
@@ -42,6 +59,17 @@ def show(text: str) -> None:
 def printable(text: str) -> str:
     """Take out what a terminal would obey: names come from files, and those may come from strangers."""
     return re.sub(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", "�", text)
+
+
+@contextmanager
+def told_how_to_go_on(command: str, folder: Path) -> Iterator[None]:
+    """Have a stop, by a signal or by Ctrl-C where nothing handles it, name the whole line that goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as error:
+        stop = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        stop.command = going_on(command, folder)
+        raise stop from error
 
 
 def going_on(command: str, folder: Path) -> str:

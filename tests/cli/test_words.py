@@ -1,18 +1,24 @@
 """What the command line says: in one line, of what was typed, on any terminal; and what it leaves behind."""
 
 import io
+import os
 import shlex
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from high_order_nets import cli
+from high_order_nets import __version__, cli
 from high_order_nets.errors import Interrupted
+from high_order_nets.training import manual
+from high_order_nets.training.export import Exported
 from high_order_nets.training.overrides import nearest
+from high_order_nets.training.record import circumstances
+from high_order_nets.training.reports import show_summary
 from high_order_nets.training.terminal import going_on
 
 from .conftest import Runner
@@ -79,6 +85,18 @@ def test_resume_speaks_of_resume(tmp_path: Path, capsys: Captured) -> None:
     assert "run_dir" not in err
 
 
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (Interrupted(signal.SIGTERM), 143)])
+def test_a_sweep_that_is_stopped_names_the_line_that_goes_on(
+    error: BaseException, status: int, runner: Runner, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> float:
+        raise error
+
+    monkeypatch.setattr(runner, "train", stop)  # a KeyboardInterrupt is what comes between the jobs
+    assert cli.main(["train", "-m", "n=2,3", f"run_dir={tmp_path}"]) == status
+    assert f"go on by: high-order-nets train -m n=2,3 run_dir={tmp_path}\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [["-m", "train", "n=2,3"], ["n=2,3", "train", "-m"], ["train", "-m", "n=2,3"]])
 def test_flags_and_knobs_may_come_before_the_command(argv: list[str], runner: Runner, tmp_path: Path) -> None:
     assert cli.main([*argv, f"run_dir={tmp_path}"]) == 0
@@ -88,6 +106,79 @@ def test_flags_and_knobs_may_come_before_the_command(argv: list[str], runner: Ru
 def test_version(capsys: Captured) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"high-order-nets {version('high-order-nets')}\n"
+
+
+def test_a_bare_checkout_knows_its_version(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = metadata.distribution
+
+    def not_installed(name: str) -> metadata.Distribution:
+        if name == "high-order-nets":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "distribution", not_installed)
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"high-order-nets {__version__}\n"
+    assert circumstances({"command": "", "seed": 1, "choices": {}})["versions"]["high-order-nets"] == __version__
+
+
+def test_printed_paths_are_ready_to_be_typed(runner: Runner, tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "my runs"
+    assert cli.main(["train", "-m", "n=2,3", f"run_dir={folder}"]) == 0
+    assert f"in '{folder}': results.csv" in capsys.readouterr().out
+    show_summary({"test_acc": 0.5, "tested": "last"}, folder)
+    show_summary({"test_acc": 0.5}, folder / "last.ckpt")
+    out = capsys.readouterr().out
+    for line in (
+        f"folder: '{folder}'",
+        f"curves: tensorboard --logdir '{folder}'",
+        f"checkpoint: '{folder / 'last.ckpt'}'",
+    ):
+        assert line in out.splitlines()
+
+
+def test_plot_and_export_print_paths_ready_to_be_typed(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    monkeypatch.setattr("high_order_nets.training.redraw.redraw", lambda *_: [folder / "curves.png"])
+    monkeypatch.setattr("high_order_nets.training.export.export", lambda *_: Exported(folder / "net.onnx", 1e-7))
+    assert cli.main(["plot", f"ckpt={folder}"]) == 0
+    assert capsys.readouterr().out == f"'{folder / 'curves.png'}'\n"
+    assert cli.main(["export", f"ckpt={folder}", "format=onnx"]) == 0
+    assert capsys.readouterr().out.startswith(f"'{folder / 'net.onnx'}': logits differ")
+
+
+@pytest.mark.parametrize("name", ["${n}", "${nosuch:1}", "a,b ${hydra.job.name} \\${n}", "${oc.env:HOME}"])
+@pytest.mark.parametrize("line", [["n=3"], ["-m", "n=2,3"]])
+def test_a_folders_name_is_taken_literally(
+    name: str, line: list[str], runner: Runner, tmp_path: Path, capsys: Captured
+) -> None:
+    folder = tmp_path / name
+    assert cli.main(["train", *line, f"run_dir={folder}"]) == 0, capsys.readouterr().err
+    assert runner.folders == ([folder / "0", folder / "1"] if "-m" in line else [folder])
+    assert all((run / ".hydra" / "config.yaml").is_file() for run in runner.folders)
+    assert all((run / "train.log").is_file() for run in runner.folders)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "said"),
+    [
+        ("-m n=2,3 hydra/launcher=joblib", "${n}", "leave hydra/launcher out, or name another folder"),
+        ("n=3", "${n", "no folder's name for Hydra"),
+        ("n=3", "${a b}", "no folder's name for Hydra"),
+    ],
+)
+def test_a_folder_that_hydra_would_misread_is_refused(
+    line: str, name: str, said: str, runner: Runner, tmp_path: Path, capsys: Captured
+) -> None:
+    assert cli.main(["train", *line.split(), f"run_dir={tmp_path / name}"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"high-order-nets: run_dir={tmp_path / name}: ")
+    assert said in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_command_has_its_own_help(capsys: Captured) -> None:
@@ -124,6 +215,28 @@ def test_a_stream_of_another_encoding_ends_no_run(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
     done.stdout.decode("ascii")
     assert (tmp_path / "results.csv").is_file()
+
+
+@pytest.mark.parametrize("before", [None, "utf-8"])
+def test_the_environment_and_the_streams_are_left_as_they_were(
+    before: str | None, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    if before:
+        monkeypatch.setenv("PYTHONIOENCODING", before)
+    errors = [sys.stdout.errors, sys.stderr.errors]
+    assert cli.main(["--version"]) == 0
+    assert os.environ.get("PYTHONIOENCODING") == before
+    assert [sys.stdout.errors, sys.stderr.errors] == errors
+
+
+@pytest.mark.parametrize("width", [40, 80, 119])
+def test_a_broken_example_can_be_pasted(width: int) -> None:
+    line = max(manual.EXAMPLES, key=len)
+    text = manual.fitted(f"  {line}", width)
+    assert shlex.split(text.replace("\\\n", " ")) == shlex.split(line)
+    assert all(len(each) <= width for each in text.splitlines())
+    assert all(each.endswith(" \\") for each in text.splitlines()[:-1])
 
 
 def test_results_are_written_before_they_are_shown(

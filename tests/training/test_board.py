@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from high_order_nets.training import run
-from high_order_nets.training.board import shown_settings, tag
+from high_order_nets.training.board import Board, shown_settings, tag
 
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "val_fraction=0.2", "batch_size=64")
 
@@ -38,6 +38,11 @@ def events(folder: Path) -> list:
     """All events of a run, in the order in which TensorBoard reads them."""
     files = sorted((folder / "tensorboard").glob("events.out.*"), key=lambda file: file.name)
     return [event for file in files for event in EventFileLoader(str(file)).Load()]
+
+
+def test_the_files_lie_in_the_folder_as_it_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "$HOME, ${HOME}"
+    assert Path(Board(folder, name="", version="tensorboard").log_dir) == folder / "tensorboard"
 
 
 def test_the_steps_of_a_tag_never_fall(resumed: Path) -> None:

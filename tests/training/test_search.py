@@ -197,8 +197,11 @@ def test_bad_trials_are_pruned(searched: Callable[..., int], tmp_path: Path) -> 
     assert slow.intermediate_values == {1: 0.1, 2: 0.1}
 
 
-def test_an_interrupted_search_goes_on(searched: Callable[..., int], tmp_path: Path) -> None:
+def test_an_interrupted_search_goes_on(searched: Callable[..., int], tmp_path: Path, capsys: Captured) -> None:
     assert searched("finished interrupted") == 130
+    typed = f"train search=mine {' '.join(FAST)} --config-dir {tmp_path / 'conf'}"
+    said = f"go on by: high-order-nets {typed} run_dir={tmp_path / 'search'}"
+    assert capsys.readouterr().err.endswith(f"{said}\n")
     before = open_study(tmp_path / "search").trials
     assert [trial.state for trial in before] == [TrialState.COMPLETE, TrialState.RUNNING]
     assert searched("finished finished", "search.workers=2") == 0

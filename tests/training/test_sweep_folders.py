@@ -30,6 +30,13 @@ def test_a_sweep_is_claimed_by_its_jobs(tmp_path: Path) -> None:
     sweep.claim(folder, [job(9), job(3, max_epochs=5, root="elsewhere")], "the first has left nothing")
 
 
+def test_a_plan_of_fewer_epochs_keeps_what_ran(tmp_path: Path) -> None:
+    leave(tmp_path / "0", 0, job(2), status="finished")
+    for epochs, kept in ((1, [3, 1]), (5, [5, 5])):
+        sweep.claim(tmp_path, [job(2, max_epochs=epochs), job(3, max_epochs=epochs)], "c")
+        assert [each["max_epochs"] for each in json.loads((tmp_path / "sweep.json").read_text())["jobs"]] == kept
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

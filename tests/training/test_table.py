@@ -3,6 +3,7 @@
 import csv
 import io
 import statistics
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,26 @@ def test_the_metric_is_drawn_against_what_it_costs(monkeypatch: pytest.MonkeyPat
     assert axes.get_xlabel() == "parameters"
     assert {text.get_text() for text in axes.texts} == {f"{kind} n={n}" for kind in ("standard", "polynomial2d")
                                                         for n in (2, 3)}  # fmt: skip
+
+
+def test_names_of_close_points_cover_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    layers = "standard polynomial2d fourier2d continuous2d discontinuous2d"  # all of them at the same two places
+    figure = sweep_of(layers, 1, monkeypatch, tmp_path)["results_parameters.png"]
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == layers.split()
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in axes.texts]
+    assert {text.get_text() for text in axes.texts} <= {"n=2", "n=3"}
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_points_of_a_search_differ_by_more_than_colour(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sweep_plot, "LINES", 0)
+    (axes,) = sweep_of("standard polynomial2d", 1, monkeypatch, tmp_path)["results_n.png"].axes
+    shapes = {points.get_paths()[0].vertices.tobytes() for points in axes.collections}
+    assert len(shapes) == len(axes.collections) == 2
 
 
 def test_ticks_of_a_logarithmic_axis_are_numbers() -> None:
