@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import UserError
 from . import hydra_part, targets, unread
 from .catalogue import GROUPS
-from .overrides import ALIASES, expected, nearest, search_path
+from .overrides import ALIASES, expected, nearest, search_path, twin
 from .rules import check_values, show
 from .runs import deciding
 from .unread import DEBUG_EPOCHS, DEBUG_IMAGES
@@ -101,7 +101,7 @@ class Checker:
         defaults = self.compose([*files, *paths])
         known = _keys(defaults)
         for override in overrides:
-            if not self.is_group(override) and not override.is_hydra_override():
+            if not override.is_hydra_override() and not self.has_files(override):
                 check_key(override, known)
             elif "/" not in override.key_or_group and isinstance(override.value(), str):
                 group = override.key_or_group.replace(".", "/")
@@ -142,9 +142,13 @@ class Checker:
         """Return whether the override chooses a file of a group."""
         return override.key_or_group in GROUPS or "/" in override.key_or_group
 
+    def has_files(self, override: Override) -> bool:
+        """Return whether the override chooses among the files of a group that there is."""
+        return self.is_group(override) and bool(self.options(override.key_or_group))
+
     def check_choice(self, override: Override) -> bool:
         """Return whether the override chooses a file of a group; refuse a name that is not there."""
-        if not self.is_group(override):
+        if not self.has_files(override):
             return False
         _check_plain(override, list(GROUPS))
         options = self.options(override.key_or_group)
@@ -167,6 +171,10 @@ def check_key(override: Override, known: list[str]) -> None:
     _check_plain(override, known)
     key = override.key_or_group
     if key not in known:
+        if meant := twin(key, known):
+            raise UserError(
+                f"{override.input_line}: did you mean {meant}={str(override.input_line).partition('=')[2]}?"
+            )
         raise UserError(f"{override.input_line}: unknown key {key}{nearest(key, known, HELP)}")
 
 
