@@ -15,15 +15,13 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import UserError
 from . import hydra_part, targets, unread
 from .catalogue import GROUPS
-from .overrides import ALIASES, expected, nearest, search_path
+from .overrides import ALIASES, expected, nearest, search_path, twin
 from .rules import check_values, show
+from .runs import deciding
+from .unread import DEBUG_EPOCHS, DEBUG_IMAGES
 
 HELP = "; high-order-nets train --help lists them"
 LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
-
-
-DEBUG_IMAGES = 16
-"""Images a batch under trainer=debug."""
 
 
 def one_line(error: Exception) -> str:
@@ -34,8 +32,7 @@ def one_line(error: Exception) -> str:
 
 def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
-    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    plain: Any = OmegaConf.to_container(bare, resolve=True, throw_on_missing=True)
+    plain: Any = OmegaConf.to_container(_own(config), resolve=True, throw_on_missing=True)
     return plain | {"choices": {group: choices.get(group) for group in GROUPS}}
 
 
@@ -43,12 +40,28 @@ def in_force(plain: dict[str, Any]) -> dict[str, Any]:
     """Return what a checked config amounts to: under trainer=debug one epoch and a batch of at most 16 images."""
     if not plain["trainer"].get("debug"):
         return plain
-    return plain | {"max_epochs": 1, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
+    return plain | {"max_epochs": DEBUG_EPOCHS, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
+
+
+def recorded(plain: dict[str, Any], composed: DictConfig) -> dict[str, Any]:
+    """Return what a checked config amounts to, with the names of the knobs that it does not read under `unread`."""
+    config = in_force(plain)
+    return config | {"unread": unread.record(config, _text(composed))}
+
+
+def _text(config: DictConfig) -> str:
+    """Return the config as it was composed, its ${references} unresolved."""
+    return str(OmegaConf.to_container(_own(config), resolve=False))
+
+
+def _own(config: DictConfig) -> DictConfig:
+    """Leave out Hydra's part."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 @dataclass(frozen=True)
 class CheckedJob:
-    """Hold a job's checked config and the knobs that it does not depend on."""
+    """Hold a job's checked config, and the knobs without effect on what was asked for."""
 
     config: dict[str, Any]
     unread: dict[str, str]
@@ -56,7 +69,7 @@ class CheckedJob:
     @property
     def effective(self) -> dict[str, Any]:
         """Return the part of the config that decides over the result."""
-        return unread.effective(self.config, self.unread)
+        return deciding(self.config)
 
 
 class Checker:
@@ -79,8 +92,8 @@ class Checker:
                 raise UserError(one_line(error)) from error
         return self.composed[key]
 
-    def check(self, job: Sequence[str]) -> dict[str, Any]:
-        """Return the job's resolved config, or refuse it."""
+    def check(self, job: Sequence[str]) -> CheckedJob:
+        """Return the job with its resolved config, or refuse it."""
         overrides = self.parser.parse_overrides(list(job))
         hydra_part.check_overrides(overrides, self.groups_dir)
         paths = [search_path(self.groups_dir)] if self.groups_dir else []
@@ -88,7 +101,7 @@ class Checker:
         defaults = self.compose([*files, *paths])
         known = _keys(defaults)
         for override in overrides:
-            if not self.is_group(override) and not override.is_hydra_override():
+            if not override.is_hydra_override() and not self.has_files(override):
                 check_key(override, known)
             elif "/" not in override.key_or_group and isinstance(override.value(), str):
                 group = override.key_or_group.replace(".", "/")
@@ -103,18 +116,7 @@ class Checker:
             defaults = self.compose([*files, *paths])
         plain = to_plain(config, chosen)
         check_values(plain, to_plain(defaults, chosen), _keys(defaults))
-        return in_force(plain)
-
-    def job(self, overrides: Sequence[str]) -> CheckedJob:
-        """Return the checked job."""
-        config = self.check(overrides)
-        return CheckedJob(config, self.unread(overrides, config))
-
-    def unread(self, overrides: Sequence[str], config: dict[str, Any]) -> dict[str, str]:
-        """Return the knobs that the job's config does not depend on."""
-        composed = self.compose(overrides)
-        bare = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-        return unread.unread(config, OmegaConf.to_yaml(bare), [self.groups_dir] if self.groups_dir else [])
+        return CheckedJob(recorded(plain, config), unread.unread(plain, _text(config)))
 
     def check_hydra(self, overrides: Sequence[Override], config: DictConfig, paths: list[str]) -> None:
         """Refuse what Hydra's own part may not say."""
@@ -140,9 +142,13 @@ class Checker:
         """Return whether the override chooses a file of a group."""
         return override.key_or_group in GROUPS or "/" in override.key_or_group
 
+    def has_files(self, override: Override) -> bool:
+        """Return whether the override chooses among the files of a group that there is."""
+        return self.is_group(override) and bool(self.options(override.key_or_group))
+
     def check_choice(self, override: Override) -> bool:
         """Return whether the override chooses a file of a group; refuse a name that is not there."""
-        if not self.is_group(override):
+        if not self.has_files(override):
             return False
         _check_plain(override, list(GROUPS))
         options = self.options(override.key_or_group)
@@ -165,6 +171,10 @@ def check_key(override: Override, known: list[str]) -> None:
     _check_plain(override, known)
     key = override.key_or_group
     if key not in known:
+        if meant := twin(key, known):
+            raise UserError(
+                f"{override.input_line}: did you mean {meant}={str(override.input_line).partition('=')[2]}?"
+            )
         raise UserError(f"{override.input_line}: unknown key {key}{nearest(key, known, HELP)}")
 
 
@@ -193,7 +203,6 @@ def _keys(config: DictConfig) -> list[str]:
 
 def _check_targets(config: DictConfig) -> None:
     """Refuse what names code to run, other than a group's own `_target_`."""
-    bare = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    for path, name in hydra_part.code(OmegaConf.to_container(bare, resolve=False), ()):
+    for path, name in hydra_part.code(OmegaConf.to_container(_own(config), resolve=False), ()):
         if path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
             targets.check(name, ".".join(path[:-1]))

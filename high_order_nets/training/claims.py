@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..files import sweep
 from .reports import flat
 from .rules import show
-from .runs import BEST, CONFIG, LAST, METRICS, PREVIOUS, UNIMPORTANT
+from .runs import BEST, CONFIG, LAST, METRICS, PREVIOUS, UNIMPORTANT, is_unread
 
 Config = dict[str, Any]
 
@@ -59,13 +59,14 @@ def check_same(before: Config, now: Config, where: str, advice: str = "name anot
     old, new = flat(before), flat(now)
     keys = sorted({*old, *new}, key=lambda key: (key.count("."), key))
     for key in keys:
-        if not _may_differ(key) and old.get(key) != new.get(key):
+        if not _may_differ(key, before, now) and old.get(key) != new.get(key):
             there, here = show(old.get(key)), show(new.get(key))
             raise UserError(f"{where}: holds a run of another config, {key}={there} there and {here} here; {advice}")
 
 
-def _may_differ(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in MAY_DIFFER)
+def _may_differ(key: str, *configs: Config) -> bool:
+    open_to_all = any(key == name or key.startswith(f"{name}.") for name in MAY_DIFFER)
+    return open_to_all or any(is_unread(config, key) for config in configs)
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -149,9 +149,9 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
     if not arguments.multirun:
         if config.hydra.mode not in (None, RunMode.RUN):
             raise UserError(f"hydra.mode={config.hydra.mode.name}: use the flag -m instead")
-        notes = unread.told(typed, [checker.unread(first, checked)])
+        notes = unread.told(typed, [checked.unread])
         folder, lines = _pinned(config.hydra.run.dir, given, "run")
-        return Plan([checked], lines, folder, notes=tuple(notes))
+        return Plan([checked.config], lines, folder, notes=tuple(notes))
     folder, kept = _pinned(config.hydra.sweep.dir, given, "sweep")
     if "${" in str(folder) and not config.hydra.launcher._target_.endswith(".BasicLauncher"):
         raise UserError(
@@ -159,11 +159,11 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
         )
     complete = not arguments.search and config.hydra.sweeper.get("_target_", "").endswith(".BasicSweeper")
     if not complete:
-        return Plan([checker.check(job) for job in jobs.axes(values)], kept, None, folder, False)
+        return Plan([checker.check(job).config for job in jobs.axes(values)], kept, None, folder, False)
     tasks = {o.get_key_element(): values[o.get_key_element()] for o in overrides if not o.is_hydra_override()}
     hydras = [lines[0] for key, lines in values.items() if key not in tasks]
     lines = jobs.combinations(tasks, config.hydra.sweeper.params or {})
-    return _sweep_plan([(line, checker.job([*line, *hydras])) for line in lines], kept, folder, typed)
+    return _sweep_plan([(line, checker.check([*line, *hydras])) for line in lines], kept, folder, typed)
 
 
 def _pinned(folder: str, overrides: Sequence[str], kind: str) -> tuple[Path, list[str]]:

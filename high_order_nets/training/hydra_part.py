@@ -13,12 +13,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from ..errors import UserError
-from .overrides import expected, nearest, search_path
+from .overrides import expected, nearest, search_path, twin
 from .rules import show
 
 KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
 PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name
 CHOICES = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
+NAMES = (*KEYS, *PARTS, *CHOICES)
 _OF_THE_LINE = ("runtime", "overrides")  # where Hydra keeps what was typed
 
 
@@ -30,9 +31,10 @@ def check_overrides(overrides: Sequence[Override], groups_dir: Path | None) -> N
         if not override.is_hydra_override() or line == own:
             continue
         in_part = key.startswith(tuple(f"{part}." for part in PARTS))
-        if not in_part and key not in (*KEYS, *PARTS, *CHOICES):
-            names = (*KEYS, *PARTS, *CHOICES)
-            raise UserError(f"{line}: cannot be set here{nearest(key, names, expected(names))}")
+        if not in_part and key not in NAMES:
+            if meant := twin(key, (*CHOICES, *KEYS), PARTS):
+                raise UserError(f"{line}: did you mean {meant}={str(line).partition('=')[2]}?")
+            raise UserError(f"{line}: cannot be set here{nearest(key, NAMES, expected(NAMES))}")
         if key.startswith(PARTS) and "${" in str(line):
             raise UserError(f"{line}: expected a plain value, without ${{…}}")
 

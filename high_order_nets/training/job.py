@@ -16,9 +16,9 @@ from omegaconf import DictConfig
 
 from ..errors import Diverged, UserError
 from ..files import write_text
-from .checker import in_force, to_plain
+from .checker import recorded, to_plain
 from .epochs import HISTORY
-from .runs import CONFIG, METRICS, deciding, is_finished
+from .runs import CONFIG, METRICS, both_deciding, is_finished
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Job:
         multirun = hydra.mode == RunMode.MULTIRUN
         if multirun:
             log.info("job %s: %s", hydra.job.num, " ".join(hydra.overrides.task))
-        plain = in_force(to_plain(config, hydra.runtime.choices)) | {"command": self.command}
+        plain = recorded(to_plain(config, hydra.runtime.choices), config) | {"command": self.command}
         if self.skip_finished and is_finished(folder) and _same(folder, plain):
             log.info("job %s: finished already", hydra.job.num)
             return _score(folder)
@@ -86,8 +86,8 @@ def _release(error: BaseException | None) -> None:
 def _same(folder: Path, config: dict[str, Any]) -> bool:
     """Return whether the run in the folder was of this config."""
     try:
-        recorded = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-        return deciding(recorded) == deciding(config)
+        before, now = both_deciding(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")), config)
+        return before == now
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         return False
 

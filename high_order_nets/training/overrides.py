@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import UserError
+from .catalogue import GROUPS, everyday_knobs, group_knobs
 
 RENAMED = {"lr": "learning_rate"}
 NONLINEARITY = {"true": "keep", "false": "none"}
@@ -97,6 +98,16 @@ def _begins(other: str, name: str) -> bool:
     return len(name) > 1 and other.startswith(name)
 
 
+def twin(key: str, names: Collection[str], open_parts: Collection[str] = ()) -> str | None:
+    """Return the name that the key is but for slashes and dots, `optimizer.momentum` of optimizer/momentum.
+
+    Below the `open_parts` every name is one, with dots.
+    """
+    dotted = ".".join(filter(None, re.split(r"[/.]", key)))
+    found = next((name for name in names if name.replace("/", ".") == dotted), None)
+    return found or (dotted if dotted.startswith(tuple(f"{part}." for part in open_parts)) else None)
+
+
 def expected(names: Collection[str]) -> str:
     """Return '; expected one of A, B' for a list that can be read at a glance, else nothing."""
     return f"; expected one of {', '.join(names)}" if len(names) <= SHORT else ""
@@ -130,13 +141,21 @@ def _readable(key: str, value: str) -> str:
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
     from hydra.errors import HydraException  # noqa: PLC0415
 
+    from . import hydra_part  # noqa: PLC0415 - it imports Hydra too
+
     for override in (f"{key}={value}", f"{key}={quote(value)}"):
         try:
             OverridesParser.create().parse_override(override)
         except HydraException:
             continue
         return override
+    if meant := twin(key, [*GROUPS, *_knob_names(), *hydra_part.CHOICES, *hydra_part.KEYS], hydra_part.PARTS):
+        raise UserError(f"{key}={value}: did you mean {meant}={value}?")
     raise UserError(f"{key}={value}: expected key=value, the key made of letters, digits, dots and underscores")
+
+
+def _knob_names() -> list[str]:
+    return [knob.key for knobs in (everyday_knobs(), *map(group_knobs, GROUPS)) for knob in knobs]
 
 
 def _activation(argument: str, word: str) -> str:

@@ -171,19 +171,20 @@ RULES: dict[str, Rule] = {
 def check_values(config: dict[str, Any], reference: dict[str, Any], known: list[str]) -> None:
     """Refuse values of `config` that break a rule, differ in type from `reference` or are not in it at all."""
     for key, rule in RULES.items():
-        if (value := _at(config, key)) is not _ABSENT:
+        if (value := at(config, key)) is not ABSENT:
             rule.check(key, value)
     _check_like(config, reference, "", known)
     _check_together(config)
 
 
-_ABSENT = object()
+ABSENT = object()
 
 
-def _at(config: dict[str, Any], key: str) -> Any:
+def at(config: dict[str, Any], key: str) -> Any:
+    """Return the value of a knob, dotted names included; ABSENT where the config has none."""
     node: Any = config
     for part in key.split("."):
-        node = node.get(part, _ABSENT) if isinstance(node, dict) else _ABSENT
+        node = node.get(part, ABSENT) if isinstance(node, dict) else ABSENT
     return node
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
+from . import unread
+from .rules import ABSENT, at
 
 METRICS = "metrics.json"
 CONFIG = "config.yaml"
@@ -17,8 +19,8 @@ LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 SWEEP = "sweep.json"
 """In a sweep's folder: the config of each of its jobs, in the order of their numbers."""
 
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint")
-"""Knobs that leave the result of a run as it is: how it was started, where things are, what is saved and drawn."""
+UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
+"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
 
@@ -41,21 +43,45 @@ class Run:
         return str(self.metrics["status"])
 
     def setting(self, key: str) -> Any:
-        """Return the file chosen for a group or the value of a knob, dotted names included; None if it has none."""
-        if key in self.config.get("choices", {}):
-            return self.config["choices"][key]
-        node: Any = self.config
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        return node
+        """Return the file chosen for a group or the value of a knob, dotted names included; None if it reads none."""
+        return self._found(key) if self.reads(key) else None
+
+    def reads(self, key: str) -> bool:
+        """Return whether the run has such a knob and depends on it."""
+        return self._found(key) is not ABSENT and not is_unread(self.config, key)
+
+    def _found(self, key: str) -> Any:
+        choices = self.config.get("choices", {})
+        return choices[key] if key in choices else at(self.config, key)
 
 
-def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a config that decides over the result."""
-    kept = {key: value for key, value in config.items() if key not in UNIMPORTANT}
-    if isinstance(dataset := kept.get("dataset"), dict):
-        kept["dataset"] = {key: value for key, value in dataset.items() if key != "root"}
-    return kept
+def unread_by(config: dict[str, Any]) -> tuple[str, ...]:
+    """Return the knobs, or groups of them, that a run is on record not to depend on."""
+    names = config.get("unread")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def is_unread(config: dict[str, Any], key: str) -> bool:
+    """Return whether a run is on record not to depend on the knob."""
+    return any(key == name or key.startswith(f"{name}.") for name in unread_by(config))
+
+
+def deciding(config: dict[str, Any], besides: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
+    return _without(config, {*UNIMPORTANT, "dataset.root", *unread_by(config), *besides})
+
+
+def both_deciding(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what decides of two configs that are compared: a knob that one does not read makes no difference."""
+    return deciding(one, unread_by(other)), deciding(other, unread_by(one))
+
+
+def _without(config: dict[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in config.items()
+        if f"{prefix}{key}" not in names
+    }
 
 
 def read(folders: Iterable[Path]) -> list[Run]:
@@ -74,7 +100,7 @@ def read(folders: Iterable[Path]) -> list[Run]:
 
 def planned(folder: Path) -> list[dict[str, Any]]:
     """Return the configs of the jobs that the sweep in this folder was started with; none where there was no sweep."""
-    return list(_content(folder / SWEEP).get("jobs", []))
+    return [_with_record(config) for config in _content(folder / SWEEP).get("jobs", [])]
 
 
 def is_finished(folder: Path) -> bool:
@@ -98,10 +124,16 @@ def _run(folder: Path) -> Run:
     metrics = _content(folder / METRICS)
     return Run(
         folder,
-        _content(folder / CONFIG),
+        _with_record(_content(folder / CONFIG)),
         tuple(_keys(overrides)) if overrides.is_file() else None,
         metrics if "status" in metrics else {"status": "unfinished"},
     )
+
+
+def _with_record(config: dict[str, Any]) -> dict[str, Any]:
+    """Add, to the config of an older version's run, which knobs it did not read: beside newer ones it is no other."""
+    names = [] if "unread" in config else unread.older(config)
+    return config | {"unread": names} if names else config
 
 
 def _missing(folder: Path) -> Iterator[Run]:

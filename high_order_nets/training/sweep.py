@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..files import write_text
 from . import table
 from .rules import show
-from .runs import METRICS, SWEEP, Run, deciding, jobs_of, planned, read
+from .runs import METRICS, SWEEP, Run, both_deciding, jobs_of, planned, read
 from .sweep_plot import write_plots
 from .table import Row
 from .table_options import Options, check_names, keep
@@ -127,13 +127,13 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:
 
     `max_epochs` may grow, as a run's may: its jobs then go on.
     """
-    before, after = _flat(old), _flat(new)
+    before, after = map(_flat, both_deciding(old, new))
     keys = [key for key in before | after if before.get(key) != after.get(key) and key != "max_epochs"]
     asked = [key for key in keys if "." not in key] or keys
     return ", ".join(f"{key}={show(before.get(key))} (now {show(after.get(key))})" for key in asked[:3])
 
 
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    choices, rest = config.get("choices", {}), deciding(config)
+def _flat(rest: dict[str, Any]) -> dict[str, Any]:
+    choices = rest.get("choices", {})
     knobs = {key: value for key, value in rest.items() if key not in (*choices, "choices")}
     return choices | knobs | {f"{group}.{key}": rest[group][key] for group in choices for key in rest.get(group) or ()}

@@ -44,6 +44,9 @@ def _write(rows: Sequence[Row], key: str, metric: str, path: Path) -> Path:
         _draw_lines(axes, lines, key, metric)
     else:
         _draw_points(axes, rows, key, metric)
+    _draw_levels(axes, rows, key, metric)
+    if len(axes.get_legend_handles_labels()[0]) > 1:
+        _legend(axes)
     _label(axes, rows, key, metric)
     _save(figure, path, rows)
     return path
@@ -96,10 +99,9 @@ def _save(figure: Figure, path: Path, rows: Sequence[Row]) -> None:
 
 def _lines(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
     """Return the rows of each line, sorted along the axis: all that agree in the other settings."""
-    varying = [other for other in rows[0].settings if other != key]
     lines: dict[str, list[Row]] = {}
     for row in sorted((row for row in rows if is_number(row.settings[key])), key=lambda row: row.settings[key]):
-        lines.setdefault(", ".join(_named(other, row.settings[other]) for other in varying), []).append(row)
+        lines.setdefault(_others(row, key), []).append(row)
     return lines
 
 
@@ -107,6 +109,12 @@ def _is_grid(lines: dict[str, list[Row]], key: str) -> bool:
     """Return whether lines join what belongs together: few of them, at places that they share."""
     places = {row.settings[key] for line in lines.values() for row in line}
     return len(lines) == 1 or (len(lines) <= LINES and 2 * len(places) <= sum(map(len, lines.values())))
+
+
+def _others(row: Row, key: str) -> str:
+    """Say what tells a row from the others beside the setting `key`."""
+    others = [other for other in row.settings if other != key and row.runs[0].reads(other)]
+    return ", ".join(_named(other, row.settings[other]) for other in others)
 
 
 def _named(key: str, value: Any) -> str:
@@ -126,8 +134,6 @@ def _draw_lines(axes: Axes, lines: dict[str, list[Row]], key: str, metric: str) 
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         bars = axes.errorbar(x, y, spread, label=named or None, color=colour, capsize=2, linewidth=1.5, elinewidth=0.9)
         bars.lines[0].set(marker=marker, markersize=5)
-    if len(lines) > 1:
-        _legend(axes)
 
 
 def _draw_points(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None:
@@ -141,8 +147,15 @@ def _draw_points(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None
         x, y = [row.settings[key] for row in shown], [_scaled(row.mean(metric), metric) for row in shown]
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         axes.scatter(x, y, s=24, label=kind, color=colour, marker=marker, alpha=0.75, linewidths=0)
-    if len(kinds) > 1:
-        _legend(axes)
+
+
+def _draw_levels(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None:
+    """Draw a level line for each setting that does not read the knob: it has no place along the axis."""
+    levels = [row for row in rows if not row.runs[0].reads(key)]
+    for place, row in enumerate(levels if len(levels) <= LINES else ()):
+        colour = COLOURS[(-2 - place) % len(COLOURS)]  # black first
+        level = _scaled(row.mean(metric), metric)
+        axes.axhline(level, color=colour, linewidth=1, dashes=(4, 3), label=_others(row, key) or None)
 
 
 def _legend(axes: Axes, *named: list[Any]) -> None:

@@ -50,6 +50,10 @@ class Row:
     settings: dict[str, Any]
     runs: list[Run]
 
+    def written(self, key: str, form: Callable[[Any], str] = show) -> str:
+        """Return a setting as text; nothing where the runs do not read it."""
+        return form(self.settings[key]) if self.runs[0].reads(key) else ""
+
     @property
     def finished(self) -> list[Run]:
         """Return the runs that count: of the others no figure is a result."""
@@ -96,14 +100,14 @@ def group(runs: Sequence[Run], keys: Sequence[str] | None = None) -> list[Row]:
 
 
 def columns(runs: Sequence[Run]) -> list[str]:
-    """Return the settings that differ between runs, among those that someone named on a command line.
+    """Return the settings that differ between runs that read them, among those that someone named on a command line.
 
     Runs without a command line add the groups and all knobs at the top.
     """
     named = [key for run in runs for key in (_top(run) if run.keys is None else run.keys)]
     passed_over = ("seed", *UNIMPORTANT)
     keys = [key for key in dict.fromkeys(named) if key.split(".")[0] not in passed_over and key != "dataset.root"]
-    return [key for key in keys if len({show(run.setting(key)) for run in runs if run.config}) > 1]
+    return [key for key in keys if len({show(run.setting(key)) for run in runs if run.reads(key)}) > 1]
 
 
 def failures(runs: Sequence[Run]) -> list[str]:
@@ -145,7 +149,7 @@ def comma_separated(rows: Sequence[Row]) -> str:
         measured = [value for metric in METRICS for value in (row.mean(metric), row.deviation(metric))]
         seeds = " ".join(show(run.setting("seed")) for run in row.runs)
         costs = [row.mean(cost) for cost in COSTS]
-        settings = [show(value) for value in row.settings.values()]
+        settings = [row.written(key) for key in keys]
         folders = " ".join(run.folder.name for run in row.runs)
         writer.writerow([*settings, seeds, len(row.finished), *map(_plain, [*measured, *costs]), row.status, folders])
     return text.getvalue()
@@ -157,7 +161,11 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     figures = [name for name in HEADINGS if any(row.values(name) for row in rows)]
     header = [*keys, *(HEADINGS[name] for name in figures), "status"]
     body = [
-        [*map(_short, row.settings.values()), *(_FORMS.get(name, percent)(row, name) for name in figures), row.status]
+        [
+            *(row.written(key, _short) for key in keys),
+            *(_FORMS.get(name, percent)(row, name) for name in figures),
+            row.status,
+        ]
         for row in rows
     ]
     return header, body

@@ -3,72 +3,127 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from .catalogue import GROUPS, conf_dir
-from .runs import UNIMPORTANT, deciding
+from .catalogue import conf_dir
+from .rules import ABSENT, at, show
 
 Config = dict[str, Any]
 
 _KNOB = re.compile(r"\$\{(\w+)\}")
-SYNAPSE = (
+HIGH_ORDER = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
-    *("input_dropout", "input_noise", "rescale_output", "clamp_weights"),
+    *("input_dropout", "input_noise", "rescale_output", "clamp_weights", "skip", "linear_output"),
 )
 """Knobs of high-order layers that no file of layer_type/ passes on."""
+STEMS = ("resnet", "resnext", "densenet")
+"""The networks that take another stem; all others have one of their own."""
+DEBUG_IMAGES = 16
+"""Images a batch under trainer=debug."""
+DEBUG_EPOCHS = 1
 
 
 def _product(config: Config) -> bool:
     return config["layer_type"].get("neuron") == "product"
 
 
+def _debug(config: Config) -> bool:
+    return bool(config["trainer"].get("debug"))
+
+
+def _lbfgs(config: Config) -> bool:
+    return str(config["optimizer"].get("_target_")).endswith(".LBFGS")
+
+
+def _own_stem(config: Config) -> bool:
+    """Say whether `stem` is left unread; the stems of 3×3 are refused then."""
+    return config["stem"] in ("auto", "imagenet") and not any(
+        name in str(config["model_name"]["_target_"]) for name in STEMS
+    )
+
+
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
-    (SYNAPSE, "layer_type", lambda config: config["layer_type"]["_target_"] is None),
+    (HIGH_ORDER, "layer_type", lambda config: config["layer_type"]["_target_"] is None),
     (("alpha",), "layer_type", lambda config: not _product(config)),
     (("parameters",), "layer_type", _product),
+    (("linear_output",), "skip", lambda config: "head" in config["skip"]),
+    (("stem",), "model_name", _own_stem),
+    (("model_name.hidden_width",), "model_name.hidden_layers", lambda c: c["model_name"].get("hidden_layers") == 0),
     (("epochs_per_layer",), "layer_by_layer", lambda config: not config["layer_by_layer"]),
     (("label_smoothing",), "loss", lambda config: config["loss"] == "mse"),
+    (("weight_decay", "optimizer.default_weight_decay"), "optimizer", _lbfgs),
+    (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),
+    (("optimizer.default_learning_rate",), "learning_rate", lambda config: config["learning_rate"] is not None),
+    (
+        ("scheduler.pct_start", "scheduler.milestones", "scheduler.gamma"),
+        "warmup_epochs",
+        lambda config: config["warmup_epochs"] >= config["max_epochs"],
+    ),
+    (("dataset.augment",), "augment", lambda config: not config["augment"]),
+    (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
+    (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),
+    (("max_epochs",), "trainer", lambda config: _debug(config) and config["max_epochs"] != DEBUG_EPOCHS),
+    (("batch_size",), "trainer", lambda config: _debug(config) and config["batch_size"] > DEBUG_IMAGES),
+    (("early_stopping", "epochs_per_layer", "refine", "scheduler.factor", "scheduler.patience"), "trainer", _debug),
+    (("plots.layers", "plots.every_n_epochs"), "plots.enabled", lambda config: not config["plots"]["enabled"]),
 )
-"""Knobs that the program itself reads: by which setting, and when, they are left unread."""
+"""Knobs that the program itself reads: by which setting, and when, they are left unread.
+
+With a name go all knobs below it: with `dataset.augment`, `dataset.augment.crop`.
+"""
 
 
-def unread(config: Config, composed: str, folders: Iterable[Path] = ()) -> dict[str, str]:
+def unread(config: Config, composed: str) -> dict[str, str]:
     """Return the knobs that a resolved config does not depend on, with the setting that leaves them unread.
 
-    `composed` is the same config before it was resolved, as YAML: a knob that the files of a group pass on, `${n}`, is
-    read where the chosen ones do.
+    `composed` is the same config before it was resolved, as text: a knob that nothing but files of groups read, `${n}`,
+    is read where the chosen ones do.
     """
-    passed_on = _passed_on(conf_dir()).union(*map(_passed_on, folders))
-    left = passed_on - set(_KNOB.findall(composed)) - set(UNIMPORTANT)
-    found = {key: _setting(config, "layer_type") for key in left if key in config}
+    left = sorted(_passed_on() - set(_KNOB.findall(composed)))
+    found = {key: _setting(config, "layer_type") for key in left}
     for keys, reader, holds in CONDITIONS:
         if holds(config):
-            found |= {key: _setting(config, reader) for key in keys if key not in found}
+            there = (key for key in keys if key not in found and at(config, key) is not ABSENT)
+            found |= {key: _setting(config, reader) for key in there}
     return found
 
 
-def effective(config: Config, unread_keys: Iterable[str]) -> Config:
-    """Return the part of a config that decides over the result, without the knobs that it does not depend on."""
-    return {key: value for key, value in deciding(config).items() if key not in set(unread_keys)}
+def record(config: Config, composed: str) -> list[str]:
+    """Name the knobs that a run does not depend on, for its config; plots change no result anyway."""
+    return [key for key in unread(config, composed) if not key.startswith("plots.")]
+
+
+def older(config: Config) -> list[str]:
+    """Return the record of a run of an older version, which left none: as far as its resolved config tells."""
+    try:
+        layer = config["layer_type"]
+        read = ["scale", *(key for key in ("n", "segments") if key in layer and layer[key] == config[key])]
+        return record(config, " ".join(f"${{{key}}}" for key in read))
+    except (KeyError, TypeError, AttributeError):  # a config of too long ago, or of someone else
+        return []
 
 
 def told(typed: Iterable[str], jobs: Iterable[Mapping[str, str]]) -> list[str]:
     """Name the typed knobs that none of the jobs reads, a line each."""
     per_job = list(jobs)
-    return [
-        f"{key} is not read by {' or '.join(dict.fromkeys(job[key] for job in per_job))}"
-        for key in dict.fromkeys(typed)
-        if all(key in job for job in per_job)
-    ]
+    notes = []
+    for key in dict.fromkeys(typed):
+        readers = [_reader(key, job) for job in per_job]
+        if all(readers):
+            notes.append(f"{key} is not read by {' or '.join(dict.fromkeys(map(str, readers)))}")
+    return notes
+
+
+def _reader(key: str, job: Mapping[str, str]) -> str | None:
+    return next((reader for name, reader in job.items() if key == name or key.startswith(f"{name}.")), None)
 
 
 @cache
-def _passed_on(folder: Path) -> set[str]:
-    files = (file for group in GROUPS for file in (folder / group).glob("*.yaml"))
+def _passed_on() -> set[str]:
+    """Name the knobs that this program reads through its files of layer_type/ alone."""
+    files = (conf_dir() / "layer_type").glob("*.yaml")
     return {knob for file in files for knob in _KNOB.findall(file.read_text(encoding="utf-8"))}
 
 
 def _setting(config: Config, key: str) -> str:
-    value = config["choices"].get(key, config.get(key))
-    return f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+    return f"{key}={show(config['choices'].get(key, at(config, key)))}"
