@@ -77,7 +77,7 @@ def convert(
     Layers are swapped by exact type, and their weights are new. What others share, hook, hold or read is left, and the
     report says why. Raises UserError for a name that is not known or widths that cannot be changed.
     """
-    if type(module) in LAYERS:  # a bare layer is no head
+    if not module._modules:  # a bare layer, which is no head, or a bare norm: it takes a parent to be replaced in
         choices = {"norm": norm, "activation": activation, "rescale_planes": rescale_planes, "skip": skip}
         net, report = convert(nn.Sequential(module), layer_type, linear_output=False, **choices, **options)
         return net.get_submodule("0"), report

@@ -1,5 +1,6 @@
 """What is shared, hooked, held or frozen survives a conversion, or is left with a reason."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from high_order_nets import convert
-from high_order_nets.bonds import given_attributes
+from high_order_nets.bonds import given_attributes, held_elsewhere, shared_parameters
 from high_order_nets.conversion import LAYERS
 from high_order_nets.errors import UserError
 from high_order_nets.models.mlp import mlp
@@ -82,7 +83,10 @@ def test_norms_and_activations_with_hooks_stay() -> None:
     new, report = convert(net, "polynomial2d", n=3, norm="layer", linear_output=False)
     assert isinstance(new[1], nn.BatchNorm2d)
     assert isinstance(new[2], nn.ReLU)
-    assert str(report).count("it has hooks") == 2
+    assert [(kept.name, kept.reason) for kept in report.kept] == [
+        ("1", "it has hooks (forward_hooks)"),
+        ("2", "it has hooks (forward_hooks)"),
+    ]
 
 
 def test_what_was_frozen_stays_frozen_and_new_weights_are_named() -> None:
@@ -131,6 +135,29 @@ def test_what_is_held_outside_of_the_modules_is_left(held: str) -> None:
     assert [swap.name for swap in report.swapped] == ["second"]
     assert "Holds.other holds it too" in str(report)
     assert type(net.first) is nn.Linear
+
+
+def named(thing: Any, layer: nn.Module) -> Any:
+    thing.layer = layer
+    return thing
+
+
+ELSEWHERE: dict[str, Callable[[nn.Module], Any]] = {
+    "class": lambda layer: named(type("Known", (), {}), layer),
+    "function": lambda layer: named(lambda x: x, layer),
+    "logger": lambda layer: named(logging.getLogger(f"{__name__}.holder"), layer),
+}
+
+
+@pytest.mark.parametrize("held", ELSEWHERE)
+def test_what_a_copy_leaves_to_the_original_is_none_of_its_own(held: str) -> None:
+    assert held_elsewhere(Holds(ELSEWHERE[held])) == {}
+
+
+def test_places_of_a_shared_parameter_are_named_from_the_top() -> None:
+    net = nn.Sequential(nn.Linear(8, 8))
+    net.table = net[0].weight
+    assert list(shared_parameters(net).values()) == ["table and 0.weight"]
 
 
 @pytest.mark.parametrize("kind", [*LAYERS, *ACTIVATIONS.values(), nn.BatchNorm2d, nn.InstanceNorm1d])

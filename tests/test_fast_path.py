@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from high_order_nets import convert
+from high_order_nets.swaps import turn_off_fast_path
 
 from .test_readers import OPTIONS, assert_all_ways_agree, converted
 
@@ -71,3 +72,11 @@ def test_a_transformers_activation_is_the_one_that_it_was_given() -> None:
 def test_a_transformer_may_have_layers_that_are_skipped() -> None:
     net, _ = converted(Masked(), skip=["encoder.layers.0"])
     assert_all_ways_agree(net, torch.randn(2, 5, 8))
+
+
+def test_only_transformers_with_new_parts_leave_the_fast_path() -> None:
+    changed, other = layer(), layer()
+    net = nn.Sequential(changed, other)
+    turn_off_fast_path(net, [changed.linear1])
+    assert (bool(changed.activation_relu_or_gelu), bool(other.activation_relu_or_gelu)) == (False, True)
+    assert not any(hasattr(module, "use_nested_tensor") for module in net.modules())

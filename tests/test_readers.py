@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from high_order_nets import convert
 from high_order_nets.report import Report
+from high_order_nets.source import reader_of
 
 OPTIONS: tuple[dict[str, Any], ...] = ({}, {"sharing": "channel", "init": "mixed", "parameters": "nodal"})
 
@@ -126,6 +129,58 @@ class ByParameters(Owner):
         return F.linear(x, next(self.first.parameters()))
 
 
+class BySomeName(Owner):
+    """Reads it by a name that nobody can foresee."""
+
+    def helper(self, x: Tensor) -> Tensor:
+        name = "".join(["wei", "ght"])
+        return F.linear(x, getattr(self.first, name))
+
+
+class ByFunctionalCall(Owner):
+    """Gives the layer weights for those of its own."""
+
+    def helper(self, x: Tensor) -> Tensor:
+        return functional_call(self.first, {"weight": torch.eye(8), "bias": torch.zeros(8)}, x)
+
+
+def multiplied(layer: Any, x: Tensor) -> Tensor:
+    return F.linear(x, layer.weight)
+
+
+twice_decorated = decorated(decorated(multiplied))
+tools = ModuleType("own.tools")
+tools.multiplied_there = multiplied  # type: ignore[attr-defined]
+
+
+class ByBareFunction(Owner):
+    """Calls a function that is given the layer itself."""
+
+    def helper(self, x: Tensor) -> Tensor:
+        return multiplied(self.first, x)
+
+
+class ByDecoratedFunction(Owner):
+    """Calls such a function behind decorators that do not say what they wrap."""
+
+    def helper(self, x: Tensor) -> Tensor:
+        return twice_decorated(self.first, x)
+
+
+class ByModule(Owner):
+    """Calls such a function by the module that it is in."""
+
+    def helper(self, x: Tensor) -> Tensor:
+        return tools.multiplied_there(self.first, x)
+
+
+class AsksSize(Owner):
+    """Asks the layer by name for what its successor has too."""
+
+    def helper(self, x: Tensor) -> Tensor:
+        return self.first(x) * getattr(self.first, "in_features")  # noqa: B009
+
+
 def weigh(owner: nn.Module, _: Any, y: Tensor) -> Tensor:
     return F.linear(y, owner[0].weight)
 
@@ -186,6 +241,12 @@ READERS: dict[str, Callable[[], nn.Module]] = {
     "path": ByPath,
     "state": ByState,
     "parameters": ByParameters,
+    "some name": BySomeName,
+    "functional call": ByFunctionalCall,
+    "bare function": ByBareFunction,
+    "decorated function": ByDecoratedFunction,
+    "module": ByModule,
+    "asks size": AsksSize,
     "hook": hooked,
     "grandparent": Grandparent,
     "loop": ByLoop,
@@ -235,13 +296,36 @@ def test_a_norm_whose_statistics_are_read_stays() -> None:
     [
         *(("helper", 1), ("getattr", 1), ("property", 1)),
         *(("cached property", 1), ("function", 1), ("decorated", 1), ("start", 1), ("path", 1), ("state", 1)),
-        *(("parameters", 1), ("hook", 0)),
-        *(("grandparent", 0), ("loop", 0), ("asks", 1)),  # which of the parts it means is not told apart
+        *(("parameters", 1), ("some name", 1), ("functional call", 1), ("asks size", 2), ("asks", 1)),
+        *(("hook", 0), ("grandparent", 0), ("loop", 0)),  # which of the parts it means is not told apart
+        *(("bare function", 0), ("decorated function", 0), ("module", 0)),
     ],
 )
 def test_what_is_not_read_is_swapped(name: str, swapped: int) -> None:
     _, report = converted(READERS[name]())
     assert len([swap for swap in report.swapped if swap.fresh]) == swapped
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("helper", "ByHelper.helper reads its weight"),
+        ("getattr", "ByGetattr.helper reads its weight"),
+        ("some name", "BySomeName.helper reads its attributes"),
+        ("functional call", "ByFunctionalCall.helper reads its parameters"),
+        ("state", "ByState.helper reads its parameters"),
+        ("bare function", "ByBareFunction.helper reads its weight"),
+        ("module", "ByModule.helper reads its weight"),
+        ("hook", "Sequential.forward_hooks reads its weight"),
+    ],
+)
+def test_who_reads_what_is_said(name: str, said: str) -> None:
+    net = READERS[name]()
+    assert reader_of(net, next(iter(dict(net.named_children())))) == said
+
+
+def test_a_module_has_no_owner_but_those_outside_of_it() -> None:
+    assert reader_of(nn.BatchNorm1d(4), "") is None
 
 
 def test_a_class_without_source_is_left_where_its_code_names_weights() -> None:

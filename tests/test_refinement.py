@@ -19,6 +19,7 @@ from high_order_nets.basis import (
     CReLU,
     DiscontinuousPiecewise,
     Fourier,
+    Line,
     Polynomial,
 )
 from high_order_nets.basis.change import change_of_weights, largest_error
@@ -33,6 +34,7 @@ from high_order_nets.layers import (
     HighOrderLayer,
     HighOrderLinear,
     Product,
+    Synapse,
     fully_connected,
     make_synapse,
 )
@@ -138,6 +140,16 @@ def test_products_of_lines_become_products_of_polynomials() -> None:
     with pytest.raises(UserError, match="needs n"):
         refine(layer, layer_type="polynomial")
     assert_same(layer, refine(layer, layer_type="polynomial_prod", n=3), x)
+
+
+@pytest.mark.parametrize("kind", ["linear", "conv1d", "transposed1d"])
+@pytest.mark.parametrize("sharing", ["synapse", "channel"])
+def test_lines_have_no_constants_but_spectral_polynomials_a_bias(kind: str, sharing: str) -> None:
+    cls, dimensions = LAYERS[kind]
+    layer = cls(4, 6, *[3] * dimensions, Synapse(Line(), sharing=sharing), dtype=torch.float64)
+    new = refine(layer, layer_type="polynomial", n=3, parameters="spectral")
+    assert new.bias.tolist() == [0.0] * 6
+    assert_same(layer, new, torch.randn(2, 4, *[5] * dimensions, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("kind", LAYERS)

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torchvision.models.convnext import LayerNorm2d
 from torchvision.ops import SqueezeExcitation
 
-from high_order_nets.conversion import convert, high_order
+from high_order_nets.conversion import LAYERS, convert, high_order
 from high_order_nets.errors import UserError
 from high_order_nets.layers import L2, HighOrderConv2d, HighOrderLinear, MaxAbs, MaxCenter, make_synapse
 from high_order_nets.report import Kept, Report, Swap, count_parameters, count_reduced_parameters
-from high_order_nets.swaps import ACTIVATIONS, check_names, make_activation, make_norm
+from high_order_nets.swaps import ACTIVATIONS, check_names, kept_reason, make_activation, make_norm
 
 NORMS = "keep, none, batch, layer, group, instance, max_abs, max_center, l2"
 OLD = {
@@ -117,6 +118,39 @@ def test_what_was_swapped_and_kept_is_named() -> None:
     assert not any("no norms" in kept.reason for kept in convert(Block(), "standard", norm="batch")[1].kept)
 
 
+def test_layers_deep_in_a_gate_stay() -> None:
+    gate: Any = SqueezeExcitation(4, 2)
+    gate.fc1 = nn.Sequential(gate.fc1)
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(4, 4, 1), gate))
+    assert kept_reason(net, "0.0", net.get_submodule("0.0"), LAYERS) is None
+    for name in ("0.1.fc1.0", "0.1.fc2"):
+        said = kept_reason(net, name, net.get_submodule(name), LAYERS)
+        assert said == "part of a gate (squeeze-and-excitation)"
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_what_is_compiled_stays() -> None:
+    net = nn.Sequential(torch.jit.script(nn.Linear(2, 2)))
+    assert kept_reason(net, "0", net[0], LAYERS) == "compiled by torch.jit"
+
+
+class Called(nn.Module):
+    """Calls its activation by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.fc(x))
+
+
+def test_an_activation_that_is_called_is_named() -> None:
+    _, report = convert(nn.Sequential(Called(), nn.Linear(2, 2)), "polynomial")
+    reason = "activation=none: its forward calls an activation function, not a module"
+    assert Kept("0", "Called", reason) in report.kept
+
+
 def test_a_report_reads_as_lines() -> None:
     swapped = (
         Swap("a", "Linear", "HighOrderLinear", True),
@@ -207,3 +241,9 @@ def test_what_is_skipped() -> None:
         _, report = convert(net, "polynomial", skip=skip, linear_output=False)
         assert {each.name for each in report.kept} == kept
         assert {each.reason for each in report.kept} <= {f"skip={word}" for word in ("stem", skip)} | {"linear head"}
+
+
+def test_a_bare_norm_is_replaced() -> None:
+    net, report = convert(nn.BatchNorm1d(8), "standard", norm="max_abs")
+    assert isinstance(net, MaxAbs)
+    assert [(swap.old, swap.new) for swap in report.swapped] == [("BatchNorm1d", "MaxAbs")]

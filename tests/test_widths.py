@@ -64,3 +64,7 @@ def test_convolutions_begin_as_those_of_a_resnet() -> None:
 def test_the_width_that_matches(target: int) -> None:
     divisor = width_matching(lambda d: round(10_000 / d), target)
     assert abs(round(10_000 / divisor) - target) <= 1 + target // 5000
+
+
+def test_a_network_that_matches_keeps_its_width() -> None:
+    assert width_matching(lambda d: round(100 / d), 100) == pytest.approx(1, rel=1e-12)

@@ -97,7 +97,8 @@ def _show(
         files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, metric, out))]
     _print(rows, title, problems, columns)
     if files:
-        Console(soft_wrap=True).print(f"in {shlex.quote(str(out))}: {', '.join(files)}", highlight=False, markup=False)
+        line = f"in {shlex.quote(str(out))}: {', '.join(files)}"
+        Console(soft_wrap=True).print(line, highlight=False, markup=False, emoji=False)
 
 
 def _selected(rows: list[Row], options: Options) -> list[Row]:

@@ -61,7 +61,7 @@ def keep(runs: Sequence[Run], where: Sequence[tuple[str, str]]) -> list[Run]:
         known = list(dict.fromkeys(value for value in found.values() if value is not None))
         if not known:
             raise UserError(f"where={key}={wanted}: no run has {key}{nearest(key, _keys(runs))}")
-        if not any(_same(value, wanted) for value in known) and not (key == "status" and wanted in STATUSES):
+        if not any(_same(value, wanted) for value in found.values()) and not (key == "status" and wanted in STATUSES):
             names = [show(value) for value in known]
             raise UserError(f"where={key}={wanted}: no run has it; {key} is {', '.join(names[:12])}"
                             f"{nearest(wanted, names)}")  # fmt: skip

@@ -205,3 +205,4 @@ def test_impossible_bases_are_refused(make, message: str) -> None:
 
 def test_names_find_their_classes() -> None:
     assert set(Basis.registry) == {"polynomial", "continuous", "discontinuous", "fourier", "crelu"}
+    assert Basis.registry["polynomial"] is Polynomial

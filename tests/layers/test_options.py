@@ -15,9 +15,11 @@ from high_order_nets.layers import (
     HighOrderProduct,
     MaxAbs,
     MaxCenter,
+    make_synapse,
 )
 from high_order_nets.layers import dense as dense_module
 from high_order_nets.layers.dense import PIECE, _plus, _summed, rows_of_a_piece
+from high_order_nets.layers.expansion import Expansion
 from high_order_nets.layers.product import balanced_product, product_neuron
 
 
@@ -146,6 +148,26 @@ def test_sums_are_in_float32_or_better() -> None:
     assert float(_summed(grad, torch.zeros(2))[0]) == pytest.approx(2 * expected, rel=1e-4)
     assert _summed(grad, torch.zeros(1, 2, 2)).shape == (1, 2, 2)
     assert float(_summed(grad, torch.zeros(1, 2, 2))[0, 0, 0]) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("mixture", [None, torch.linspace(-1, 1, 12).view(4, 3)], ids=["own", "shared"])
+def test_gradients_of_half_precision_are_computed_in_float32(mixture: Tensor | None) -> None:
+    synapse, x = make_synapse("polynomial", n=4, base="silu"), torch.randn(500, 3).half()
+    grad = torch.randn(500, 12 if mixture is None else 6).half()
+    ours = Expansion(synapse, 1, x, mixture).pullback(grad, True)
+    wide = Expansion(synapse, 1, x.float(), mixture).pullback(grad.float(), True)
+    assert wide[0] is not None
+    torch.testing.assert_close(ours[0], wide[0].half(), rtol=0, atol=0)
+    torch.testing.assert_close(ours[1], wide[1], rtol=0, atol=0)
+
+
+def test_piecewise_constants_have_gradients_with_a_graph_too() -> None:
+    layer, x = HighOrderLinear(2, 3, "discontinuous", n=1, segments=3), torch.randn(5, 2, requires_grad=True)
+    y = layer(x)
+    asked = {"inputs": (x, layer.weight), "grad_outputs": torch.randn_like(y), "allow_unused": True}
+    _, expected = torch.autograd.grad(y, retain_graph=True, **asked)
+    _, found = torch.autograd.grad(y, create_graph=True, **asked)
+    torch.testing.assert_close(found, expected)
 
 
 # --- norms

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from high_order_nets.layers import Product
-from high_order_nets.layers.product import balanced_product, product_neuron
+from high_order_nets.layers.product import _scaled, balanced_product, product_neuron
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 64])
@@ -31,6 +31,20 @@ def test_many_factors_neither_overflow_nor_vanish_half_way() -> None:
     assert balanced_product(huge).isinf().all()
     assert balanced_product(torch.tensor([1e20, 1e20, 1e-20, 1e-20])).item() == pytest.approx(1, rel=1e-5)
     assert balanced_product(torch.tensor([300.0, 300.0, 1 / 300, 1 / 300]).half()).item() == pytest.approx(1, rel=1e-2)
+
+
+def test_scales_cost_no_digit() -> None:
+    factors = torch.randint(-7, 8, (100, 9)).float()
+    assert balanced_product(factors).equal(factors.prod(-1))  # integers below 2^24 · 2^k: every product is exact
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_scales_are_normal_numbers(dtype: torch.dtype) -> None:
+    limits = torch.finfo(dtype)
+    _, power = _scaled(torch.tensor([limits.max, limits.tiny, -limits.max], dtype=dtype))
+    scales = torch.exp2(-power.to(dtype))  # a subnormal one would be 0 where the device flushes them
+    assert scales.min() >= limits.tiny
+    assert scales.isfinite().all()
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])

@@ -86,6 +86,10 @@ def mlp(**options: Any) -> nn.Module:
             lambda: high_order_convolution_layers("fourier2d", in_channels=3, out_channels=2, kernel_size=1, pading=1),
             "high_order_convolution_layers: unknown keyword pading; nearest keyword: padding",
         ),
+        (
+            lambda: HighOrderLinear(3, 4, make_synapse("fourier"), domain="tanh", scale=2),
+            "^domain, scale: options belong to a layer type's name",
+        ),
         (lambda: convert(nn.Linear(3, 4), "polynomial", skipp="x"), "convert: .* skipp; nearest keyword: skip"),
         (lambda: convert(nn.Linear(3, 4), "standard", skipp="x"), "convert: .* skipp; nearest keyword: skip"),
     ],
@@ -93,6 +97,12 @@ def mlp(**options: Any) -> nn.Module:
 def test_a_wrong_keyword_names_who_was_called_and_what_was_meant(call: Callable[[], Any], said: str) -> None:
     with pytest.raises((TypeError, UserError), match=said):
         call()
+
+
+@pytest.mark.parametrize("option", ["domain", "parameters", "base", "sharing"])
+def test_a_wrong_name_is_said_with_its_option_and_the_names_there_are(option: str) -> None:
+    with pytest.raises(ValueError, match=f"^{option}='x': expected one of [a-z]+, [a-z]+"):
+        make_synapse("polynomial", **{option: "x"})
 
 
 def test_no_segments_are_one() -> None:

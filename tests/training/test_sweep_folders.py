@@ -133,7 +133,7 @@ def test_what_is_shown_is_the_text_itself_within_the_console(
     sweep.rebuild(Options([folder], columns=["n", "test_acc"]))
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines if " " in line) <= 60
-    title = wrapped(str(folder), 60)
+    title = wrapped(f"'{folder}'", 60)
     assert len(title) > 1
     assert lines[: len(title)] == title
     assert "┃ n       ┃ test_acc % ┃" in lines
@@ -143,7 +143,7 @@ def test_what_is_shown_is_the_text_itself_within_the_console(
     shown = capsys.readouterr().out
     assert "┃ multiply-adds ┃" not in shown
     assert "… ┃" not in shown  # columns give way whole, none is cut
-    assert f"\nin {tmp_path / '[red]x'}" in shown
+    assert f"\nin '{folder}': results.csv" in shown
     monkeypatch.delenv("COLUMNS")
     sweep.rebuild(Options([folder]))  # a pipe has no edge
     shown = capsys.readouterr().out

@@ -63,6 +63,8 @@ def test_options_that_mean_nothing(argv: list[str], said: str) -> None:
         ([("flag", "True")], "ac"),
         ([("status", "finished"), ("rate", "0.001")], "a"),
         ([("status", "diverged")], ""),
+        ([("rate", "null")], "cd"),
+        ([("rate", "None")], "cd"),
         ([("layer_type", "standard"), ("n", "4")], "c"),
     ],
 )
