@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _LAZY = {
-    "convert": ".conversion",
-    "coarsen": ".refinement",
-    "refine": ".refinement",
-    "load": ".training.loading",
+    "convert": "high_order_nets.conversion",
+    "coarsen": "high_order_nets.refinement",
+    "refine": "high_order_nets.refinement",
+    "load": "high_order_nets.training.loading",
 }
 __all__ = ["coarsen", "convert", "load", "refine"]
 
@@ -26,5 +26,5 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     """Import the public functions on first use: `--help` must not wait for torch."""
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name], __name__), name)
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -136,7 +136,7 @@ def _plot(argv: list[str]) -> int:
     values = literals(argv, ("ckpt", "layers", "out", "format"))
     if not values.get("ckpt"):
         raise UserError("plot: expected ckpt=PATH, a checkpoint or the folder of a run")
-    redraw = import_module(f"{__package__}.training.redraw").redraw  # torch, only after every check
+    redraw = import_module("high_order_nets.training.redraw").redraw  # torch, only after every check
     layers = _layers(values["layers"]) if "layers" in values else None
     out = Path(values["out"]).expanduser() if values.get("out") else None
     form = values.get("format")
@@ -206,19 +206,19 @@ def _doctor(argv: list[str]) -> int:
 
 
 def _table(argv: list[str]) -> int:
-    options = import_module(f"{__package__}.training.table_options").parse(argv)
-    import_module(f"{__package__}.training.sweep").rebuild(options)
+    options = import_module("high_order_nets.training.table_options").parse(argv)
+    import_module("high_order_nets.training.sweep").rebuild(options)
     return 0
 
 
 def _launch() -> Any:
     """Import what reads `train`, and Hydra with it: `--help` and completion must not wait for it."""
-    return import_module(f"{__package__}.training.launch")
+    return import_module("high_order_nets.training.launch")
 
 
 def _runner() -> Any:
     """Import what trains, and torch with it: only after every check."""
-    return import_module(f"{__package__}.training.run")
+    return import_module("high_order_nets.training.run")
 
 
 COMMANDS = {

@@ -96,7 +96,7 @@ def _trials_module() -> Any:
         import_module("optuna")
     except ImportError as error:
         raise UserError('search: needs optuna; install it by: pip install "high-order-nets[search]"') from error
-    return import_module(f"{__package__}.trials")
+    return import_module("high_order_nets.training.trials")
 
 
 def _trial_command(fixed: Sequence[str], arguments: Arguments) -> list[str]:
