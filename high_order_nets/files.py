@@ -1,9 +1,14 @@
 """Files that are there whole or not at all, whenever the process or the machine dies."""
 
+import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 PART = ".part"
 """Ends the names of unfinished files."""
@@ -57,3 +62,21 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write the file whole or not at all; a number that JSON does not know (nan, inf) becomes null."""
+    write_text(path, json.dumps(_known(content), indent=2) + "\n")
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_known(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_yaml(path: Path, content: dict[str, Any]) -> None:
+    """Write the file whole or not at all."""
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

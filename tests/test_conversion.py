@@ -18,9 +18,9 @@ from high_order_nets.layers import (
     MaxAbs,
     make_synapse,
 )
-from high_order_nets.models.names import TORCHVISION
 from high_order_nets.models.resnet import resnet10, resnet10_small
 from high_order_nets.models.vision import image_classifier
+from high_order_nets.names import TORCHVISION
 from high_order_nets.report import count_parameters, count_reduced_parameters
 
 SAMPLE = ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1", "googlenet", "regnet_y_400mf"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from .network import Config
+from ..settings import Config
 from .runs import Run
 
 SPEED = ("images_per_second", "seconds_per_epoch")

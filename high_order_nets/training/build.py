@@ -8,13 +8,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .. import compiler
 from ..data import ImageDataModule, image_data_module
 from ..errors import UserError
 from ..models.stages import Staged
 from ..report import Report
+from ..settings import Config
 from ..tasks import Classification
-from . import compiler
-from .network import Config, network
+from .network import network
 from .optimizers import make_optimizers
 
 

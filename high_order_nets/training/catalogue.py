@@ -1,14 +1,13 @@
 """What conf/ holds, read from its files without Hydra: for `--help`, completion and doctor, which must be quick."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..models.names import TORCHVISION
+from ..names import TORCHVISION
+from ..paths import conf_dir, data_root
 
-PACKAGE = Path(__file__).resolve().parent.parent
 GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
 DIMENSIONS = ("1d", "2d", "3d")
 _KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+):(?: +(?P<default>[^#]*?))?(?: +# (?P<meaning>.*))?")
@@ -23,26 +22,6 @@ class Knob:
     default: str
     meaning: str
     section: str = ""
-
-
-def is_checkout() -> bool:
-    """Return whether the package lies in a checkout rather than among installed packages."""
-    return (PACKAGE.parent / "pyproject.toml").is_file()
-
-
-def conf_dir() -> Path:
-    """Return the folder of the config: the checkout's, or the one that travels inside the wheel."""
-    return PACKAGE.parent / "conf" if is_checkout() else PACKAGE / "conf"
-
-
-def project_root() -> Path:
-    """Return the folder that data/ and outputs/ lie in: the checkout's root, or the current folder when installed."""
-    return PACKAGE.parent if is_checkout() else Path.cwd()
-
-
-def data_root() -> Path:
-    """Return the folder of the data sets: $HIGH_ORDER_NETS_DATA if set, as in conf/dataset/."""
-    return Path(os.environ.get("HIGH_ORDER_NETS_DATA", project_root() / "data"))
 
 
 def files_of(group: str) -> list[Path]:

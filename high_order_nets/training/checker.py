@@ -12,12 +12,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ..errors import UserError
-from . import hydra_part, targets, unread
+from .. import targets
+from ..errors import UserError, expected, nearest, show
+from ..settings import deciding
+from . import hydra_part, unread
 from .catalogue import GROUPS
-from .overrides import ALIASES, expected, nearest, search_path, twin
-from .rules import check_values, show
-from .runs import deciding
+from .overrides import ALIASES, search_path, twin
+from .rules import check_values
 from .unread import DEBUG_EPOCHS, DEBUG_IMAGES
 
 HELP = "; high-order-nets train --help lists them"

@@ -9,11 +9,10 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from ..errors import UserError
+from ..errors import UserError, show
 from ..files import sweep
-from .reports import flat
-from .rules import show
-from .runs import BEST, CONFIG, LAST, METRICS, PREVIOUS, UNIMPORTANT, is_unread
+from ..settings import UNIMPORTANT, flat
+from .runs import BEST, CONFIG, LAST, METRICS, PREVIOUS, is_unread
 
 Config = dict[str, Any]
 

@@ -20,13 +20,13 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ..errors import UserError
-from ..models.names import TORCHVISION
+from ..errors import UserError, show
+from ..names import TORCHVISION
+from ..paths import conf_dir, project_root
 from . import jobs, unread
-from .catalogue import DIMENSIONS, conf_dir, own_datasets, project_root
+from .catalogue import DIMENSIONS, own_datasets
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
 from .overrides import Arguments, quote, search_path
-from .rules import show
 from .runs import planned
 
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.

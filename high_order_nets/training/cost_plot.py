@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from .rules import show
+from ..errors import show
 from .table import Row
 
 COSTS = ("parameters", "macs")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from .. import compiler
 from ..errors import UserError
-from . import compiler
-from .catalogue import PACKAGE, data_root, project_root
+from ..paths import PACKAGE, data_root, project_root
 
 NAME = "high-order-nets"
 ENOUGH = 2 << 30

@@ -12,9 +12,8 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from ..errors import UserError
-from .overrides import expected, nearest, search_path, twin
-from .rules import show
+from ..errors import UserError, expected, nearest, show
+from .overrides import search_path, twin
 
 KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
 PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name

@@ -14,8 +14,9 @@ from ..data import ImageDataModule
 from ..data.normalise import Normalisation
 from ..errors import UserError
 from ..models.stages import Staged
+from ..settings import Config
 from .checkpoints import load_state, read_checkpoint
-from .network import Config, network
+from .network import network
 from .refining import refined_epoch, refined_to
 
 LARGEST_IMAGE = 4096

@@ -1,7 +1,5 @@
 """From a checked config to the network, without its data: for training, and for using what was trained."""
 
-from typing import Any
-
 from torch import nn
 
 from ..conversion import convert
@@ -9,9 +7,8 @@ from ..errors import UserError
 from ..layers import HighOrderLayer, Synapse
 from ..models.vision import image_classifier
 from ..report import Report
-from .targets import resolve
-
-Config = dict[str, Any]
+from ..settings import Config
+from ..targets import resolve
 
 
 def network(config: Config, *, channels: int, classes: int, image_size: int) -> tuple[nn.Module, Report]:

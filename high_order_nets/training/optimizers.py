@@ -14,7 +14,7 @@ from torch.optim import lr_scheduler as schedules
 
 from ..errors import UserError
 from ..layers import HighOrderLayer
-from .targets import resolve
+from ..targets import resolve
 
 log = logging.getLogger(__name__)
 Config = dict[str, Any]

@@ -4,19 +4,16 @@ import argparse
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from ..errors import UserError
+from ..errors import UserError, expected, nearest
 from .catalogue import GROUPS, everyday_knobs, group_knobs
 
 RENAMED = {"lr": "learning_rate"}
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
 LITERAL = ("text", "path", "ckpt", "resume", "dataset.root")
-SHORT = 12
-"""Names that are listed where none of them is near."""
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
 
 
@@ -82,22 +79,6 @@ def literals(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def nearest(name: str, names: Collection[str], otherwise: str = "") -> str:
-    """Return '; nearest valid name: X' for the X of `names` most like `name`, in the same group if it has any.
-
-    Where none is like it, return `otherwise`: a name that merely comes first would only confuse.
-    """
-    group = name.rpartition(".")[0]
-    beside = [other for other in names if other.rpartition(".")[0] == group]
-    choices = beside or list(names)
-    found = get_close_matches(name, choices, n=1, cutoff=0.6) or [other for other in choices if _begins(other, name)]
-    return f"; nearest valid name: {found[0]}" if found else otherwise
-
-
-def _begins(other: str, name: str) -> bool:
-    return len(name) > 1 and other.startswith(name)
-
-
 def twin(key: str, names: Collection[str], open_parts: Collection[str] = ()) -> str | None:
     """Return the name that the key is but for slashes and dots, `optimizer.momentum` of optimizer/momentum.
 
@@ -106,11 +87,6 @@ def twin(key: str, names: Collection[str], open_parts: Collection[str] = ()) -> 
     dotted = ".".join(filter(None, re.split(r"[/.]", key)))
     found = next((name for name in names if name.replace("/", ".") == dotted), None)
     return found or (dotted if dotted.startswith(tuple(f"{part}." for part in open_parts)) else None)
-
-
-def expected(names: Collection[str]) -> str:
-    """Return '; expected one of A, B' for a list that can be read at a glance, else nothing."""
-    return f"; expected one of {', '.join(names)}" if len(names) <= SHORT else ""
 
 
 def _kept(presets: Mapping[str, str], overrides: Sequence[str]) -> list[str]:

@@ -16,8 +16,8 @@ import torch
 
 from .. import __version__
 from ..errors import Diverged, Interrupted, UserError
+from ..files import write_json
 from .build import Config, Experiment
-from .reports import write_json
 from .runs import METRICS
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

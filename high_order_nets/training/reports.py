@@ -1,16 +1,11 @@
 """A run's figures on disk and on the terminal."""
 
-import json
-import math
 import shlex
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
-
-from ..files import write_text
 
 ROWS = (
     ("test_acc", "test accuracy, top-1", "{:.2%}"),
@@ -50,32 +45,3 @@ def tested_weights(figures: dict[str, Any]) -> str:
     words = {"best": "best by validation", "last": "last"}
     after = f", after epoch {figures['tested_epoch']}" if "tested_epoch" in figures else ""
     return words.get(figures["tested"], str(figures["tested"])) + after
-
-
-def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted names."""
-    settings: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            settings |= flat(value, f"{prefix}{key}.")
-        else:
-            settings[f"{prefix}{key}"] = value
-    return settings
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write the file whole or not at all; a number that JSON does not know (nan, inf) becomes null."""
-    write_text(path, json.dumps(_known(content), indent=2) + "\n")
-
-
-def _known(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _known(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_known(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_yaml(path: Path, content: dict[str, Any]) -> None:
-    """Write the file whole or not at all."""
-    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

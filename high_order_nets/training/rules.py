@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..errors import UserError
-from .overrides import nearest
+from ..errors import UserError, nearest, show
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,6 @@ def is_whole(value: Any) -> bool:
 def is_number(value: Any) -> bool:
     """Return whether the value is a finite int or float and no bool."""
     return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def show(value: Any) -> str:
-    """Return a value as it is written in YAML, on one line."""
-    written = str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
-    return " ".join(written.split())
 
 
 def _words(interval: str) -> str:

@@ -11,16 +11,17 @@ import pytorch_lightning as pl
 import torch
 
 from ..errors import UserError
+from ..files import write_yaml
+from ..paths import data_root
 from .board import Board
 from .build import Config, Experiment, build
-from .catalogue import data_root
 from .checkpoints import load_state, read_checkpoint, save_weights
 from .claims import claimed, finished
 from .memory import keep_freed_memory
 from .pictures import Settings, redraw_curves
 from .record import device_of, figures_of, recorded, sizes_of, tested_of
 from .refining import last_refined, refined_epoch, refined_experiment, refined_to
-from .reports import show_summary, write_yaml
+from .reports import show_summary
 from .resume import Start, find_start
 from .runs import BEST, CONFIG
 from .signals import handled, stop_at_once

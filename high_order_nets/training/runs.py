@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
+from ..settings import deciding
 from . import unread
 from .rules import ABSENT, at
 
@@ -19,8 +20,6 @@ LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 SWEEP = "sweep.json"
 """In a sweep's folder: the config of each of its jobs, in the order of their numbers."""
 
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
-"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
 
@@ -64,11 +63,6 @@ def unread_by(config: dict[str, Any]) -> tuple[str, ...]:
 def is_unread(config: dict[str, Any], key: str) -> bool:
     """Return whether a run is on record not to depend on the knob."""
     return any(key == name or key.startswith(f"{name}.") for name in unread_by(config))
-
-
-def deciding(config: dict[str, Any], besides: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
-    return _without(config, {*UNIMPORTANT, "dataset.root", *unread_by(config), *besides})
 
 
 def both_deciding(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

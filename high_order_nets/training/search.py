@@ -12,9 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from rich.console import Console
 
-from ..errors import Interrupted, UserError
+from ..errors import Interrupted, UserError, nearest
 from . import config, sweep
-from .overrides import Arguments, nearest
+from .overrides import Arguments
 from .rules import Rule, whole, word
 from .terminal import told_how_to_go_on
 

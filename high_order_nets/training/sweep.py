@@ -10,10 +10,9 @@ from typing import Any
 
 from rich.console import Console
 
-from ..errors import UserError
+from ..errors import UserError, show
 from ..files import write_text
 from . import table
-from .rules import show
 from .runs import METRICS, SWEEP, Run, both_deciding, jobs_of, planned, read
 from .sweep_plot import write_plots
 from .table import Row

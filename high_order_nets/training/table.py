@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .rules import is_number, show
-from .runs import UNIMPORTANT, Run, deciding
+from ..errors import show
+from ..settings import UNIMPORTANT, deciding
+from .rules import is_number
+from .runs import Run
 
 METRICS = ("test_acc", "test_acc5", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")
 COSTS = ("parameters", "parameters_reduced", "macs", "seconds")

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from .overrides import nearest
-from .rules import show
+from ..errors import UserError, nearest, show
 from .runs import Run
 
 NAMES = ("out", "sort", "top", "where", "columns")

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..files import write_json
 from .epochs import HISTORY, read_history
-from .reports import write_json
 from .runs import METRICS
 
 LOG = "trial.log"

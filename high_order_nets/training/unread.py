@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from .catalogue import conf_dir
-from .rules import ABSENT, at, show
+from ..errors import show
+from ..paths import conf_dir
+from .rules import ABSENT, at
 
 Config = dict[str, Any]
 

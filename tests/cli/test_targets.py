@@ -8,9 +8,9 @@ import torchvision
 import yaml
 
 from high_order_nets.errors import UserError
-from high_order_nets.models.names import TORCHVISION
-from high_order_nets.training.catalogue import conf_dir
-from high_order_nets.training.targets import check, resolve
+from high_order_nets.names import TORCHVISION
+from high_order_nets.paths import conf_dir
+from high_order_nets.targets import check, resolve
 
 HOSTILE = [
     ("os.system", "optimizer"),

@@ -8,11 +8,11 @@ import torchvision
 from torch import nn
 
 from high_order_nets.errors import UserError
-from high_order_nets.models.names import TORCHVISION
 from high_order_nets.models.resnet import resnet10, resnet10_small
 from high_order_nets.models.simple import Simple
 from high_order_nets.models.stages import Staged, split
 from high_order_nets.models.vision import image_classifier
+from high_order_nets.names import TORCHVISION
 
 
 def test_the_static_list_is_torchvisions() -> None:

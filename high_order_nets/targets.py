@@ -9,8 +9,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, get_type_hints
 
-from ..errors import UserError
-from .rules import show
+from .errors import UserError, show
 
 # What each part of the config may name. A new library of optimizers or models is one more prefix here.
 PREFIXES: dict[str, tuple[str, ...]] = {
@@ -51,7 +50,7 @@ def resolve(target: str, kind: str) -> Callable[..., Any]:
 
 
 def _is_basis(found: Any) -> bool:
-    from ..basis import Basis  # noqa: PLC0415 - torch only when needed
+    from .basis import Basis  # noqa: PLC0415 - torch only when needed
 
     return isinstance(found, type) and issubclass(found, Basis)
 
