@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .config.overrides import literals
 from .errors import Diverged, Interrupted, UserError, expected, nearest
 from .training import completion, manual
-from .training.overrides import literals
 from .training.terminal import PROGRAM, fail, show, tolerant
 
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from .catalogue import GROUPS, choices_of, everyday_knobs, group_knobs
-from .overrides import ALIASES
-from .rules import RULES
+from ..config.catalogue import GROUPS, choices_of, everyday_knobs, group_knobs
+from ..config.overrides import ALIASES
+from ..config.rules import RULES
 
 _BASH = r"""
 _high_order_nets() {

@@ -14,9 +14,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_text
-from .checker import recorded, to_plain
 from .epochs import HISTORY
 from .runs import CONFIG, METRICS, both_deciding, is_finished
 

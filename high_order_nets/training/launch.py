@@ -15,12 +15,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from ..config import compose as config
+from ..config import jobs
+from ..config.compose import Plan
+from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
-from . import config, jobs
 from .claims import finished
-from .config import Plan
 from .job import Job
-from .overrides import Arguments, escaped, parse
 from .terminal import PROGRAM, note, told_how_to_go_on
 
 

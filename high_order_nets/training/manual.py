@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from functools import partial
 
-from .catalogue import DIMENSIONS, Knob, choices_of, described, everyday_knobs, group_knobs
+from ..config.catalogue import DIMENSIONS, Knob, choices_of, described, everyday_knobs, group_knobs
 
 LISTS = {"layers": "layer_type", "models": "model_name", "datasets": "dataset"}
 FORMATS = ("onnx", "torch_export", "safetensors")  # of export; here because the help must not wait for torch

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from ..config import unread
+from ..config.rules import ABSENT, at
 from ..errors import UserError
 from ..settings import deciding
-from . import unread
-from .rules import ABSENT, at
 
 METRICS = "metrics.json"
 CONFIG = "config.yaml"

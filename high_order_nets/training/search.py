@@ -12,10 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from rich.console import Console
 
+from ..config import compose as config
+from ..config.overrides import Arguments
+from ..config.rules import Rule, whole, word
 from ..errors import Interrupted, UserError, nearest
-from . import config, sweep
-from .overrides import Arguments
-from .rules import Rule, whole, word
+from . import sweep
 from .terminal import told_how_to_go_on
 
 RULES = {

@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from ..config.rules import is_number, is_whole
 from ..errors import show
 from .cost_plot import is_standard, label_points, name_of, varying_costs
-from .rules import is_number, is_whole
 from .table import Row, is_share, label
 
 LINES = 10

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..config.rules import is_number
 from ..errors import show
 from ..settings import UNIMPORTANT, deciding
-from .rules import is_number
 from .runs import Run
 
 METRICS = ("test_acc", "test_acc5", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")

@@ -13,8 +13,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 from rich.console import Console
 
+from ..config.rules import is_whole
 from ..errors import UserError
-from .rules import is_whole
 from .sweep import make_folder
 from .trial import TrialProcess
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
-from high_order_nets.training import config
-from high_order_nets.training.overrides import parse
+from high_order_nets.config import compose as config
+from high_order_nets.config.overrides import parse
 
 from .conftest import Runner
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from high_order_nets.config.overrides import literals, parse
 from high_order_nets.errors import UserError, nearest
-from high_order_nets.training.overrides import literals, parse
 
 
 @pytest.mark.parametrize("argv", ["-m n=2 seed=1", "n=2 -m seed=1", "n=2 seed=1 -m", "n=2 seed=1 --multirun"])

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
+from high_order_nets.config import compose as config
 from high_order_nets.errors import Interrupted
-from high_order_nets.training import config
 
 from .conftest import FAILURES, Runner
 

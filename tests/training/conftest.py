@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from high_order_nets.training import config, run
-from high_order_nets.training.overrides import parse
+from high_order_nets.config import compose as config
+from high_order_nets.config.overrides import parse
+from high_order_nets.training import run
 
 
 def write_images(root: Path, name: str, classes: int, channels: int, size: int, count: int = 96) -> None:

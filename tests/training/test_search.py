@@ -19,9 +19,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from high_order_nets import cli
+from high_order_nets.config.catalogue import choices_of
+from high_order_nets.config.overrides import parse
 from high_order_nets.training import search, trials
-from high_order_nets.training.catalogue import choices_of
-from high_order_nets.training.overrides import parse
 from high_order_nets.training.trial import TrialProcess
 
 Captured = pytest.CaptureFixture[str]

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from high_order_nets.config import compose as config
+from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
 from high_order_nets.settings import deciding
-from high_order_nets.training import config, sweep, sweep_plot, table
+from high_order_nets.training import sweep, sweep_plot, table
 from high_order_nets.training.claims import check_same
-from high_order_nets.training.overrides import parse
 from high_order_nets.training.runs import Run, both_deciding, read
 
 from .tables import FIGURES, leave, make

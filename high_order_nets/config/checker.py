@@ -15,7 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from .. import targets
 from ..errors import UserError, expected, nearest, show
 from ..settings import deciding
-from . import hydra_part, unread
+from . import guard as hydra_part
+from . import unread
 from .catalogue import GROUPS
 from .overrides import ALIASES, search_path, twin
 from .rules import check_values

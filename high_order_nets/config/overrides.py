@@ -117,7 +117,7 @@ def _readable(key: str, value: str) -> str:
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
     from hydra.errors import HydraException  # noqa: PLC0415
 
-    from . import hydra_part  # noqa: PLC0415 - it imports Hydra too
+    from . import guard as hydra_part  # noqa: PLC0415 - it imports Hydra too
 
     for override in (f"{key}={value}", f"{key}={quote(value)}"):
         try:

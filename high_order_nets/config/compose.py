@@ -23,11 +23,11 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import UserError, show
 from ..names import TORCHVISION
 from ..paths import conf_dir, project_root
+from ..training.runs import planned
 from . import jobs, unread
 from .catalogue import DIMENSIONS, own_datasets
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
 from .overrides import Arguments, quote, search_path
-from .runs import planned
 
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
