@@ -206,8 +206,8 @@ def _doctor(argv: list[str]) -> int:
 
 
 def _table(argv: list[str]) -> int:
-    options = import_module("high_order_nets.training.table_options").parse(argv)
-    import_module("high_order_nets.training.sweep").rebuild(options)
+    options = import_module("high_order_nets.sweeps.options").parse(argv)
+    import_module("high_order_nets.sweeps.sweep").rebuild(options)
     return 0
 
 

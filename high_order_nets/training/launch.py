@@ -30,7 +30,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
     arguments = parse(argv, presets)
     typed = command or shlex.join([PROGRAM, "train", *argv])
     if arguments.search and not arguments.show:
-        return import_module("high_order_nets.training.search").run(arguments, typed)
+        return import_module("high_order_nets.sweeps.search").run(arguments, typed)
     plan = config.plan(arguments)
     if arguments.show:
         _run_hydra(Job(typed), arguments, plan)
@@ -51,7 +51,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
 
 def _sweep(typed: str, arguments: Arguments, plan: Plan, folder: Path) -> int:
     """Run the jobs that are missing, and end in the table, also where someone interrupts."""
-    sweep = import_module("high_order_nets.training.sweep")  # rich's tables and matplotlib
+    sweep = import_module("high_order_nets.sweeps.sweep")  # rich's tables and matplotlib
     if plan.complete:
         sweep.claim(folder, plan.jobs, typed)
     try:

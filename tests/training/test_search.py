@@ -21,8 +21,9 @@ from optuna.trial import TrialState
 from high_order_nets import cli
 from high_order_nets.config.catalogue import choices_of
 from high_order_nets.config.overrides import parse
-from high_order_nets.training import search, trials
-from high_order_nets.training.trial import TrialProcess
+from high_order_nets.sweeps import search
+from high_order_nets.sweeps import study as trials
+from high_order_nets.sweeps.trial import TrialProcess
 
 Captured = pytest.CaptureFixture[str]
 FAST = ("model_name=simple", "train_fraction=0.3", "val_fraction=0.2")
@@ -239,7 +240,7 @@ def test_a_pruned_process_is_stopped(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells processes of their parent's death")
 def test_a_killed_search_takes_its_trials_along(tmp_path: Path) -> None:
-    starts = "import time; from pathlib import Path; from high_order_nets.training.trial import TrialProcess; "
+    starts = "import time; from pathlib import Path; from high_order_nets.sweeps.trial import TrialProcess; "
     starts += f"TrialProcess(['train', 'max_epochs=1000'], Path({str(tmp_path)!r}), 1); time.sleep(600)"
     searching = subprocess.Popen([sys.executable, "-c", starts])
     history = tmp_path / "history.csv"

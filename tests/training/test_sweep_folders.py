@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from high_order_nets.errors import UserError
-from high_order_nets.training import sweep, table
-from high_order_nets.training.table_options import Options
-from high_order_nets.training.table_view import wrapped
+from high_order_nets.sweeps import sweep, table
+from high_order_nets.sweeps.options import Options
+from high_order_nets.sweeps.view import wrapped
 
 from .tables import FIGURES, leave
 

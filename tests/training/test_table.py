@@ -11,7 +11,8 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from high_order_nets.training import sweep_plot, table
+from high_order_nets.sweeps import plot as sweep_plot
+from high_order_nets.sweeps import table
 from high_order_nets.training.runs import Run
 
 

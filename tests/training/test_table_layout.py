@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.table import Table
 
-from high_order_nets.training import table
-from high_order_nets.training.table_view import lay_out, wrapped
+from high_order_nets.sweeps import table
+from high_order_nets.sweeps.view import lay_out, wrapped
 
 from .tables import make, two
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from high_order_nets.training import table
+from high_order_nets.sweeps import table
 from high_order_nets.training.runs import Run
 
 from .tables import make, two

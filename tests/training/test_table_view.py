@@ -18,9 +18,9 @@ import yaml
 from rich.console import Console
 
 from high_order_nets import cli
-from high_order_nets.training import table
+from high_order_nets.sweeps import table
+from high_order_nets.sweeps.view import lay_out
 from high_order_nets.training.runs import Run
-from high_order_nets.training.table_view import lay_out
 
 LAYERS = ("standard", "polynomial2d", "fourier2d")
 

@@ -10,7 +10,8 @@ from high_order_nets.config import compose as config
 from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
 from high_order_nets.settings import deciding
-from high_order_nets.training import sweep, sweep_plot, table
+from high_order_nets.sweeps import plot as sweep_plot
+from high_order_nets.sweeps import sweep, table
 from high_order_nets.training.claims import check_same
 from high_order_nets.training.runs import Run, both_deciding, read
 

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from ..errors import UserError, show
 from ..files import write_text
+from ..training.runs import METRICS, SWEEP, Run, both_deciding, jobs_of, planned, read
 from . import table
-from .runs import METRICS, SWEEP, Run, both_deciding, jobs_of, planned, read
-from .sweep_plot import write_plots
+from .options import Options, check_names, keep
+from .plot import write_plots
 from .table import Row
-from .table_options import Options, check_names, keep
-from .table_view import lay_out, wrapped
+from .view import lay_out, wrapped
 
 
 def claim(folder: Path, jobs: Sequence[dict[str, Any]], command: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, nearest, show
-from .runs import Run
+from ..training.runs import Run
 
 NAMES = ("out", "sort", "top", "where", "columns")
 STATUSES = ("finished", "diverged", "failed", "pruned", "unfinished", "missing", "running", "interrupted")

@@ -16,8 +16,8 @@ from ..config import compose as config
 from ..config.overrides import Arguments
 from ..config.rules import Rule, whole, word
 from ..errors import Interrupted, UserError, nearest
+from ..training.terminal import told_how_to_go_on
 from . import sweep
-from .terminal import told_how_to_go_on
 
 RULES = {
     "trials": whole("[1, inf)"),
@@ -97,7 +97,7 @@ def _trials_module() -> Any:
         import_module("optuna")
     except ImportError as error:
         raise UserError('search: needs optuna; install it by: pip install "high-order-nets[search]"') from error
-    return import_module("high_order_nets.training.trials")
+    return import_module("high_order_nets.sweeps.study")
 
 
 def _trial_command(fixed: Sequence[str], arguments: Arguments) -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json
-from .epochs import HISTORY, read_history
-from .runs import METRICS
+from ..training.epochs import HISTORY, read_history
+from ..training.runs import METRICS
 
 LOG = "trial.log"
 _PATIENCE = 60.0  # seconds in which a run may save before it is killed
