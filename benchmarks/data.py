@@ -15,9 +15,9 @@ import torch
 from machine import processor
 from torch import Tensor
 
+from high_order_nets.cli.terminal import tolerant
 from high_order_nets.data import Augment, ImageData, ImageDataModule, ImageSettings
 from high_order_nets.training.memory import keep_freed_memory
-from high_order_nets.training.terminal import tolerant
 
 CASES: dict[str, Augment | None] = {
     "load + normalise": None,

@@ -30,8 +30,8 @@ from speed.gpu import on_gpu
 from speed.measure import Effort, Setting, measure
 from speed.report import as_csv, changes, memory_table, rates_table, speed_line, speed_table
 
+from high_order_nets.cli.terminal import tolerant
 from high_order_nets.training.memory import keep_freed_memory
-from high_order_nets.training.terminal import tolerant
 
 EFFORTS = {
     ("cpu", False): Effort(rounds=9, peer=9, slow_peer=3, warmups=1),

@@ -12,11 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from rich.console import Console
 
+from ..cli.terminal import told_how_to_go_on
 from ..config import compose as config
 from ..config.overrides import Arguments
 from ..config.rules import Rule, whole, word
 from ..errors import Interrupted, UserError, nearest
-from ..training.terminal import told_how_to_go_on
 from . import sweep
 
 RULES = {

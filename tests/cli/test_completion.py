@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
+from high_order_nets.cli import completion
 from high_order_nets.config import catalogue
 from high_order_nets.config import compose as composing
 from high_order_nets.config.overrides import parse
-from high_order_nets.training import completion
 
 
 def offered(line: str, capsys: pytest.CaptureFixture[str]) -> list[str]:

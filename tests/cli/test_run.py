@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from high_order_nets import cli
+from high_order_nets.cli import manual
+from high_order_nets.cli.job import Job
 from high_order_nets.config import catalogue
 from high_order_nets.config import compose as composing
 from high_order_nets.config.overrides import parse
-from high_order_nets.training import manual
-from high_order_nets.training.job import Job
 
 from .conftest import Runner
 

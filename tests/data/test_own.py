@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 from high_order_nets import cli
+from high_order_nets.cli import completion
 from high_order_nets.config.catalogue import choices_of
 from high_order_nets.data import load_images, prepared
 from high_order_nets.errors import UserError
 from high_order_nets.files import write_text
-from high_order_nets.training import completion
 
 FAST = ["model_name=simple", "max_epochs=1", "plots.enabled=false", "trainer=cpu"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
-from high_order_nets.training import doctor
+from high_order_nets.cli import doctor
 
 from .conftest import write_images
 

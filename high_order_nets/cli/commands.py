@@ -11,11 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from . import __version__
-from .config.overrides import literals
-from .errors import Diverged, Interrupted, UserError, expected, nearest
-from .training import completion, manual
-from .training.terminal import PROGRAM, fail, show, tolerant
+from ..config.overrides import literals
+from ..errors import UserError, nearest
+from . import completion, manual
+from .terminal import PROGRAM, show
 
 
 @dataclass(frozen=True)
@@ -25,54 +24,6 @@ class Command:
     run: Callable[[list[str]], int]
     usage: str
     summary: str
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    return _guarded(_dispatch, list(sys.argv[1:] if argv is None else argv))
-
-
-def train(argv: Sequence[str] | None = None, **presets: str) -> int:
-    """Run `train` from a script, with its presets (`dataset="mnist"`) unless the line says otherwise.
-
-    Return the exit status. A preset other than the data set gives way to an experiment too.
-    """
-    typed = list(sys.argv[1:] if argv is None else argv)
-    command = shlex.join(["python", sys.argv[0], *typed])
-    return _guarded(lambda argv: _launch().train(argv, presets, command), typed, "train")
-
-
-@tolerant()
-def _guarded(run: Callable[[list[str]], int], argv: list[str], command: str | None = None) -> int:
-    """Turn the errors that users can mend into one line."""
-    try:
-        return _help([*([command] if command else []), *argv]) if {"-h", "--help"} & set(argv) else run(argv)
-    except UserError as error:
-        return fail(str(error), 2)
-    except Diverged as error:
-        return fail(str(error), 1)
-    except Interrupted as stop:
-        return fail(str(stop), int(stop.code or 0))
-    except KeyboardInterrupt:
-        return fail("interrupted", 130)
-
-
-def _dispatch(argv: list[str]) -> int:
-    if not argv:
-        return _help([])
-    if argv == ["--version"]:
-        show(f"{PROGRAM} {__version__}")
-        return 0
-    name, *rest = argv
-    if name not in COMMANDS and (name.startswith("-") or "=" in name):  # flags and knobs may come first
-        name = next((word for word in rest if word in COMMANDS), "")
-        if not name:
-            line = shlex.join([PROGRAM, "train", *argv])
-            raise UserError(f"{argv[0]}: expected a command first, such as: {line}")
-        rest = [word for word in argv if word is not name]
-    if name not in COMMANDS:
-        raise UserError(f"{name}: unknown command{nearest(name, COMMANDS, expected(COMMANDS))}")
-    return COMMANDS[name].run(rest)
 
 
 def _help(argv: Sequence[str]) -> int:
@@ -166,7 +117,7 @@ def _predict(argv: list[str]) -> int:
             "is a folder; expected the image files in it" if missing[0].is_dir() else "no such file; expected an image"
         )
         raise UserError(f"{missing[0]}: {what}")
-    from .training.predict import predict  # noqa: PLC0415 - torch only after every check
+    from ..training.predict import predict  # noqa: PLC0415 - torch only after every check
 
     show("\n".join(predict(checkpoint, images)))
     return 0
@@ -177,7 +128,7 @@ def _export(argv: list[str]) -> int:
     checkpoint, name = _checkpoint("export", values), values.get("format", "")
     if name not in manual.FORMATS:
         raise UserError(f"format={name}: expected one of {', '.join(manual.FORMATS)}{nearest(name, manual.FORMATS)}")
-    from .training.export import export  # noqa: PLC0415 - torch only after every check
+    from ..training.export import export  # noqa: PLC0415 - torch only after every check
 
     done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None)
     written = shlex.quote(str(done.path))
@@ -198,7 +149,7 @@ def _checkpoint(command: str, values: Mapping[str, str]) -> Path:
 def _doctor(argv: list[str]) -> int:
     if argv:
         raise UserError(f"doctor {' '.join(argv)}: it takes no arguments")
-    from .training import doctor  # noqa: PLC0415
+    from . import doctor  # noqa: PLC0415
 
     lines, healthy = doctor.examine()
     _show_fitted("\n".join(lines))
@@ -213,7 +164,7 @@ def _table(argv: list[str]) -> int:
 
 def _launch() -> Any:
     """Import what reads `train`, and Hydra with it: `--help` and completion must not wait for it."""
-    return import_module("high_order_nets.training.launch")
+    return import_module("high_order_nets.cli.launch")
 
 
 def _runner() -> Any:

@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_text
-from .epochs import HISTORY
-from .runs import CONFIG, METRICS, both_deciding, is_finished
+from ..training.epochs import HISTORY
+from ..training.runs import CONFIG, METRICS, both_deciding, is_finished
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,5 @@
+"""The command line: `main` runs it, `train` runs its train command from a script."""
+
+from .dispatch import main, train
+
+__all__ = ["main", "train"]
