@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .training.runs import _without, unread_by
+from .runs.folder import _without, unread_by
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

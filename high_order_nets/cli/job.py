@@ -17,8 +17,9 @@ from omegaconf import DictConfig
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_text
-from ..training.epochs import HISTORY
-from ..training.runs import CONFIG, METRICS, both_deciding, is_finished
+from ..runs.folder import both_deciding, is_finished
+from ..runs.history import HISTORY
+from ..runs.layout import CONFIG, METRICS
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from ..config import jobs
 from ..config.compose import Plan
 from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
-from ..training.claims import finished
+from ..runs.claims import finished
 from .job import Job
 from .terminal import PROGRAM, note, told_how_to_go_on
 

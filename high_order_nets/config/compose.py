@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import UserError, show
 from ..names import TORCHVISION
 from ..paths import conf_dir, project_root
-from ..training.runs import planned
+from ..runs.folder import planned
 from . import jobs, unread
 from .catalogue import DIMENSIONS, own_datasets
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, nearest, show
-from ..training.runs import Run
+from ..runs.folder import Run
 
 NAMES = ("out", "sort", "top", "where", "columns")
 STATUSES = ("finished", "diverged", "failed", "pruned", "unfinished", "missing", "running", "interrupted")

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..config.rules import is_number
 from ..errors import show
+from ..runs.folder import Run
 from ..settings import UNIMPORTANT, deciding
-from ..training.runs import Run
 
 METRICS = ("test_acc", "test_acc5", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")
 COSTS = ("parameters", "parameters_reduced", "macs", "seconds")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json
-from ..training.epochs import HISTORY, read_history
-from ..training.runs import METRICS
+from ..runs.history import HISTORY, read_history
+from ..runs.layout import METRICS
 
 LOG = "trial.log"
 _PATIENCE = 60.0  # seconds in which a run may save before it is killed

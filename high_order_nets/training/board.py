@@ -8,8 +8,8 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from ..runs.folder import Run
 from ..settings import Config
-from .runs import Run
 
 SPEED = ("images_per_second", "seconds_per_epoch")
 STRAIGHT = ("epoch", "epochs", "seconds")

@@ -14,8 +14,8 @@ from ..data import ImageDataModule
 from ..data.normalise import Normalisation
 from ..errors import UserError
 from ..models.stages import Staged
+from ..runs.checkpoints import load_state, read_checkpoint
 from ..settings import Config
-from .checkpoints import load_state, read_checkpoint
 from .network import network
 from .refining import refined_epoch, refined_to
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data import ImageDataModule
+from ..runs.history import HISTORY, read_history
+from ..runs.layout import METRICS
 from ..tasks import Classification
 from .build import Config
-from .epochs import HISTORY, read_history
 from .observe import choose_layers, training_images, watch
-from .runs import METRICS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
+from ..runs.checkpoints import load_state, read_checkpoint
 from .build import Experiment, build
-from .checkpoints import load_state, read_checkpoint
 from .observe import check_layers
 from .pictures import FOLDER, Settings, draw, ending, write
 from .refining import refined_epoch, refined_experiment

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from .checkpoints import read_checkpoint
-from .claims import Config, check_same
-from .runs import BEST, LAST, PREVIOUS
+from ..runs.checkpoints import read_checkpoint
+from ..runs.claims import Config, check_same
+from ..runs.layout import BEST, LAST, PREVIOUS
 
 log = logging.getLogger(__name__)
 

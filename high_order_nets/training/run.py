@@ -1,6 +1,7 @@
 """One run: from a checked config to metrics, checkpoints and weights in a folder."""
 
 import logging
+import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +14,17 @@ import torch
 from ..errors import UserError
 from ..files import write_yaml
 from ..paths import data_root
+from ..runs.checkpoints import load_state, read_checkpoint, save_weights
+from ..runs.claims import claimed, finished
+from ..runs.layout import BEST, CONFIG
+from ..runs.record import recorded, tested_of
+from ..runs.summary import show_summary
 from .board import Board
 from .build import Config, Experiment, build
-from .checkpoints import load_state, read_checkpoint, save_weights
-from .claims import claimed, finished
 from .memory import keep_freed_memory
 from .pictures import Settings, redraw_curves
-from .record import device_of, figures_of, recorded, sizes_of, tested_of
 from .refining import last_refined, refined_epoch, refined_experiment, refined_to
-from .reports import show_summary
 from .resume import Start, find_start
-from .runs import BEST, CONFIG
 from .signals import handled, stop_at_once
 from .trainer import fit, make_tester, make_trainer, processes
 
@@ -140,3 +141,30 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.getLogger("pytorch_lightning").setLevel(level)
+
+
+def figures_of(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Take the figures out of Lightning's metrics, under one name each."""
+    names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
+    names |= {"seconds", "seconds_per_epoch", "images_per_second", "epochs"}
+    figures: dict[str, Any] = {key: float(value) for key, value in metrics.items() if key in names}
+    if "epochs" in figures:
+        figures["epochs"] = int(figures["epochs"])
+    if "train_loss_epoch" in metrics:  # beside the loss of the last step
+        figures["train_loss"] = float(metrics["train_loss_epoch"])
+    return figures
+
+
+def sizes_of(experiment: Experiment) -> dict[str, int]:
+    """Count parameters and multiply-adds."""
+    return {
+        "parameters": experiment.report.parameters_after,
+        "parameters_reduced": experiment.report.parameters_reduced,
+        "macs": experiment.macs,
+    }
+
+
+def device_of(trainer: pl.Trainer) -> str:
+    """Name what the trainer runs on."""
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"

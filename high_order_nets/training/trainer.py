@@ -18,7 +18,7 @@ from ..models.stages import Staged
 from .board import Board
 from .build import Config, Experiment
 from .callbacks import Clock, EpochLines, Silence, StageByStage
-from .checkpoints import WholeFiles
+from .checkpoint_io import WholeFiles
 from .divergence import ExplainDivergence
 from .history import History
 from .plots import make_plots

@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
+from high_order_nets.runs.checkpoints import read_checkpoint
 from high_order_nets.training import run
-from high_order_nets.training.checkpoints import WholeFiles, read_checkpoint
+from high_order_nets.training.checkpoint_io import WholeFiles
 
 from .crashes import assert_equal, results
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from high_order_nets.errors import UserError
+from high_order_nets.runs.claims import check_same, claimed, finished
+from high_order_nets.runs.folder import Run, is_finished, jobs_of, planned, read
 from high_order_nets.settings import deciding
-from high_order_nets.training.claims import check_same, claimed, finished
-from high_order_nets.training.runs import Run, is_finished, jobs_of, planned, read
 
 from .folders import CONFIG, write
 

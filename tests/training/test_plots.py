@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from high_order_nets import cli
 from high_order_nets.errors import UserError
+from high_order_nets.runs.history import read_history
 from high_order_nets.training import history, plots, run
-from high_order_nets.training.epochs import read_history
 from high_order_nets.training.figures import draw_curves
 from high_order_nets.training.redraw import redraw
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from high_order_nets.errors import Interrupted
 from high_order_nets.layers import HighOrderLinear
+from high_order_nets.runs.record import _status
 from high_order_nets.settings import UNIMPORTANT, deciding
 from high_order_nets.tasks import Classification
 from high_order_nets.training import callbacks, resume
 from high_order_nets.training.optimizers import make_schedule, parameter_groups, regroup, relative_rate
-from high_order_nets.training.record import _status
 
 
 def decayed(net: nn.Module) -> dict[str, float]:

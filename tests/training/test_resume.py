@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from high_order_nets.runs import checkpoints
 from high_order_nets.tasks import Classification
-from high_order_nets.training import checkpoints, run
+from high_order_nets.training import run
 from high_order_nets.training.saving import Saver
 
 from .crashes import assert_equal, crash_at, results

@@ -12,8 +12,8 @@ from high_order_nets import swaps
 from high_order_nets.config import rules
 from high_order_nets.config.catalogue import choices_of
 from high_order_nets.errors import Diverged, UserError
+from high_order_nets.runs.history import read_history
 from high_order_nets.training import run
-from high_order_nets.training.epochs import read_history
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.3")
 

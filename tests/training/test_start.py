@@ -14,11 +14,11 @@ import torch
 
 from high_order_nets import cli
 from high_order_nets.errors import Interrupted, UserError
+from high_order_nets.runs.claims import claimed, finished
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training import trainer as trainers
 from high_order_nets.training.callbacks import EpochLines
-from high_order_nets.training.claims import claimed, finished
 
 from .crashes import assert_equal, crash_at, results
 

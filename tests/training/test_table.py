@@ -11,9 +11,9 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
+from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps import plot as sweep_plot
 from high_order_nets.sweeps import table
-from high_order_nets.training.runs import Run
 
 
 def make_run(status: str = "finished", score: float = 0.5, keys: tuple[str, ...] | None = (), **config: Any) -> Run:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from high_order_nets.errors import UserError
+from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps.options import Options, check_names, keep, parse
-from high_order_nets.training.runs import Run
 
 from .tables import make
 

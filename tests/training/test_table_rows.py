@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps import table
-from high_order_nets.training.runs import Run
 
 from .tables import make, two
 

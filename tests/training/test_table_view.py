@@ -18,9 +18,9 @@ import yaml
 from rich.console import Console
 
 from high_order_nets import cli
+from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps import table
 from high_order_nets.sweeps.view import lay_out
-from high_order_nets.training.runs import Run
 
 LAYERS = ("standard", "polynomial2d", "fourier2d")
 

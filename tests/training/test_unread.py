@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from high_order_nets.config import compose as config
 from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
+from high_order_nets.runs.claims import check_same
+from high_order_nets.runs.folder import Run, both_deciding, read
 from high_order_nets.settings import deciding
 from high_order_nets.sweeps import plot as sweep_plot
 from high_order_nets.sweeps import sweep, table
-from high_order_nets.training.claims import check_same
-from high_order_nets.training.runs import Run, both_deciding, read
 
 from .tables import FIGURES, leave, make
 

@@ -16,8 +16,9 @@ from torch import nn
 from high_order_nets.errors import UserError
 from high_order_nets.models.resnet import resnet10_small
 from high_order_nets.models.stages import Staged
-from high_order_nets.training import checkpoints
-from high_order_nets.training.checkpoints import WholeFiles, load_state, read_checkpoint, save_weights
+from high_order_nets.runs import checkpoints
+from high_order_nets.runs.checkpoints import load_state, read_checkpoint, save_weights
+from high_order_nets.training.checkpoint_io import WholeFiles
 
 from .folders import checkpoint
 

@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from ..errors import UserError, show
 from ..files import sweep
 from ..settings import UNIMPORTANT, flat
-from .runs import BEST, CONFIG, LAST, METRICS, PREVIOUS, is_unread
+from .folder import is_unread
+from .layout import BEST, CONFIG, LAST, METRICS, PREVIOUS
 
 Config = dict[str, Any]
 

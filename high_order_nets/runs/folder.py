@@ -12,14 +12,7 @@ from ..config import unread
 from ..config.rules import ABSENT, at
 from ..errors import UserError
 from ..settings import deciding
-
-METRICS = "metrics.json"
-CONFIG = "config.yaml"
-LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
-"""The checkpoints of a run, in checkpoints/."""
-SWEEP = "sweep.json"
-"""In a sweep's folder: the config of each of its jobs, in the order of their numbers."""
-
+from .layout import CONFIG, METRICS, SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
 

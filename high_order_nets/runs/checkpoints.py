@@ -2,54 +2,17 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
-from lightning_fabric.plugins.io import CheckpointIO
 from safetensors.torch import save_file
 from torch import nn
 
 from ..errors import UserError
 from ..files import whole_file
 from ..models.stages import Staged
-from .build import Config, Experiment
-from .runs import LAST, PREVIOUS
-
-
-class WholeFiles(CheckpointIO):
-    """Lightning's way to the disk: each file whole or not at all, the last checkpoint but one kept, plain data only.
-
-    (Lightning's own writes to TMPDIR, which may be another file system, and copies from there.)
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write the file."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        keep = path.with_name(PREVIOUS) if path.name == LAST else None
-        with whole_file(path, keep) as part, part.open("wb") as file:
-            _save(checkpoint, file)
-
-    def load_checkpoint(
-        self, path: str | Path, map_location: Callable | None = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        """Read the file into memory of the CPU; runs no code of the file's."""
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-    def remove_checkpoint(self, path: str | Path) -> None:
-        """Remove the file if it is there."""
-        Path(path).unlink(missing_ok=True)
-
-
-def _save(checkpoint: dict[str, Any], file: IO[bytes]) -> None:
-    try:
-        torch.save(checkpoint, file)
-    except RuntimeError as error:
-        if isinstance(error.__context__, OSError):  # such as a full disk; torch speaks of a wrong position
-            raise error.__context__ from error
-        raise
+from ..training.build import Config, Experiment
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from .. import __version__
 from ..errors import Diverged, Interrupted, UserError
 from ..files import write_json
-from .build import Config, Experiment
-from .runs import METRICS
+from ..training.build import Config
+from ..training.run import figures_of
+from .layout import METRICS
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -69,39 +69,12 @@ def _full_disk(error: OSError, folder: Path) -> UserError:
     )
 
 
-def figures_of(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Take the figures out of Lightning's metrics, under one name each."""
-    names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
-    names |= {"seconds", "seconds_per_epoch", "images_per_second", "epochs"}
-    figures: dict[str, Any] = {key: float(value) for key, value in metrics.items() if key in names}
-    if "epochs" in figures:
-        figures["epochs"] = int(figures["epochs"])
-    if "train_loss_epoch" in metrics:  # beside the loss of the last step
-        figures["train_loss"] = float(metrics["train_loss_epoch"])
-    return figures
-
-
 def tested_of(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
     """Say which weights a checkpoint of this name holds, of which epoch, with their validation figures."""
     figures = figures_of(checkpoint["figures"]) if isinstance(checkpoint.get("figures"), dict) else {}
     validated = {key: value for key, value in figures.items() if key.startswith("val_")}
     epoch = checkpoint.get("progress", {}).get("epoch")
     return {"tested": name} | ({"tested_epoch": epoch} if isinstance(epoch, int) else {}) | validated
-
-
-def sizes_of(experiment: Experiment) -> dict[str, int]:
-    """Count parameters and multiply-adds."""
-    return {
-        "parameters": experiment.report.parameters_after,
-        "parameters_reduced": experiment.report.parameters_reduced,
-        "macs": experiment.macs,
-    }
-
-
-def device_of(trainer: pl.Trainer) -> str:
-    """Name what the trainer runs on."""
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
 
 
 def circumstances(config: Config) -> dict[str, Any]:
