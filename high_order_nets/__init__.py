@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .conversion import convert as convert
+    from .inference.load import load as load
     from .refinement import coarsen as coarsen
     from .refinement import refine as refine
-    from .training.loading import load as load
 
 __version__ = "0.1.0"
 _LAZY = {
     "convert": "high_order_nets.conversion",
     "coarsen": "high_order_nets.refinement",
     "refine": "high_order_nets.refinement",
-    "load": "high_order_nets.training.loading",
+    "load": "high_order_nets.inference.load",
 }
 __all__ = ["coarsen", "convert", "load", "refine"]
 

@@ -117,7 +117,7 @@ def _predict(argv: list[str]) -> int:
             "is a folder; expected the image files in it" if missing[0].is_dir() else "no such file; expected an image"
         )
         raise UserError(f"{missing[0]}: {what}")
-    from ..training.predict import predict  # noqa: PLC0415 - torch only after every check
+    from ..inference.predict import predict  # noqa: PLC0415 - torch only after every check
 
     show("\n".join(predict(checkpoint, images)))
     return 0
@@ -128,7 +128,7 @@ def _export(argv: list[str]) -> int:
     checkpoint, name = _checkpoint("export", values), values.get("format", "")
     if name not in manual.FORMATS:
         raise UserError(f"format={name}: expected one of {', '.join(manual.FORMATS)}{nearest(name, manual.FORMATS)}")
-    from ..training.export import export  # noqa: PLC0415 - torch only after every check
+    from ..inference.export import export  # noqa: PLC0415 - torch only after every check
 
     done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None)
     written = shlex.quote(str(done.path))

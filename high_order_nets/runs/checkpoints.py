@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..files import whole_file
 from ..models.stages import Staged
 from ..training.build import Config, Experiment
+from ..training.refining import Refine
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -56,3 +57,8 @@ def save_weights(path: Path, experiment: Experiment, config: Config, figures: di
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in complete.state_dict().items()}
     with whole_file(path) as part:
         save_file(tensors, part, {key: json.dumps(value) for key, value in metadata.items()})
+
+
+def refined_epoch(checkpoint: dict[str, Any]) -> int:
+    """Give the epoch of the last refinement before a checkpoint was saved; 0 where there was none."""
+    return int(checkpoint.get("callbacks", {}).get(Refine.__qualname__, {}).get("epoch", 0))

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
-from ..runs.checkpoints import load_state, read_checkpoint
+from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from .build import Experiment, build
 from .observe import check_layers
 from .pictures import FOLDER, Settings, draw, ending, write
-from .refining import refined_epoch, refined_experiment
+from .refining import refined_experiment
 from .run import located
 
 

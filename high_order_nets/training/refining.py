@@ -9,9 +9,10 @@ from torch import nn
 from torch.optim import LBFGS, Optimizer
 
 from ..errors import UserError
-from ..refinement import Target, refine_
+from ..refinement import Target
 from ..report import count_parameters, count_reduced_parameters
 from .build import Config, Experiment, multiply_adds
+from .growth import refined_to, target_at
 
 log = logging.getLogger(__name__)
 Replaced = dict[nn.Parameter, nn.Parameter]
@@ -57,37 +58,9 @@ class Refine(pl.Callback):
         refined_to(_net(pl_module), self._config, state.get("epoch", 0))
 
 
-def target_at(config: Config, epoch: int) -> Target | None:
-    """Give what the functions are in an epoch (counted from 0); None in a run without refinements.
-
-    That is the choice of the last refinement until then, before the first one the layer type's own.
-    """
-    chosen = config.get("refine", {})
-    if not chosen.get("epochs"):
-        return None
-    done = sum(start <= epoch for start in chosen["epochs"])
-    sizes = {key: [config["layer_type"].get(key), *chosen[key]] for key in ("n", "segments")}
-    return Target(**{key: values[done] if len(values) > 1 else values[0] for key, values in sizes.items()})
-
-
-def refined_to(net: nn.Module, config: Config, epoch: int) -> Replaced:
-    """Bring the network, in place, to its function spaces of this epoch; return old parameters → new ones.
-
-    A finer space leaves the output as it is. A coarser one, that of an earlier checkpoint, gets its shapes, with
-    weights that only approximate: those of the checkpoint are to be loaded.
-    """
-    target = target_at(config, epoch)
-    return {} if target is None else refine_(net, target, exactly=False)
-
-
 def last_refined(trainer: pl.Trainer) -> int:
     """Give the epoch of a trainer's last refinement; 0 where there was none."""
     return next((callback.epoch for callback in trainer.callbacks if isinstance(callback, Refine)), 0)  # type: ignore[attr-defined]
-
-
-def refined_epoch(checkpoint: dict[str, Any]) -> int:
-    """Give the epoch of the last refinement before a checkpoint was saved; 0 where there was none."""
-    return int(checkpoint.get("callbacks", {}).get(Refine.__qualname__, {}).get("epoch", 0))
 
 
 def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Experiment:

@@ -16,9 +16,9 @@ from high_order_nets import __version__, cli
 from high_order_nets.cli import manual
 from high_order_nets.cli.terminal import going_on
 from high_order_nets.errors import Interrupted, nearest
+from high_order_nets.inference.export import Exported
 from high_order_nets.runs.record import circumstances
 from high_order_nets.runs.summary import show_summary
-from high_order_nets.training.export import Exported
 
 from .conftest import Runner
 
@@ -158,7 +158,7 @@ def test_plot_and_export_print_paths_ready_to_be_typed(
     folder = tmp_path / "my runs"
     folder.mkdir()
     monkeypatch.setattr("high_order_nets.training.redraw.redraw", lambda *_: [folder / "curves.png"])
-    monkeypatch.setattr("high_order_nets.training.export.export", lambda *_: Exported(folder / "net.onnx", 1e-7))
+    monkeypatch.setattr("high_order_nets.inference.export.export", lambda *_: Exported(folder / "net.onnx", 1e-7))
     assert cli.main(["plot", f"ckpt={folder}"]) == 0
     assert capsys.readouterr().out == f"'{folder / 'curves.png'}'\n"
     assert cli.main(["export", f"ckpt={folder}", "format=onnx"]) == 0

@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from high_order_nets.basis import Basis
 from high_order_nets.data import Augment
 from high_order_nets.data.normalise import Normalisation
+from high_order_nets.inference.classifier import Classifier
 from high_order_nets.layers import (
     DOMAINS,
     HighOrderConv2d,
@@ -23,7 +24,6 @@ from high_order_nets.layers.dense import _Sums
 from high_order_nets.layers.norm import L2, MaxAbs, MaxCenter
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.classification import LOSSES
-from high_order_nets.training.loading import Classifier
 
 CUDA = torch.device("cuda", 0)
 SHARED: tuple[dict[str, Any], ...] = ({}, {"sharing": "channel"}, {"sharing": 2, "base": "silu"})

@@ -15,11 +15,11 @@ from high_order_nets.basis import Basis
 from high_order_nets.cli import manual
 from high_order_nets.data.digits import load_digits
 from high_order_nets.data.normalise import Normalisation
+from high_order_nets.inference import export
+from high_order_nets.inference.classifier import Classifier
 from high_order_nets.layers import HighOrderConv2d, make_synapse
 from high_order_nets.layers.product import fully_connected
 from high_order_nets.layers.synapse import families
-from high_order_nets.training import export
-from high_order_nets.training.loading import Classifier
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.1")
 NEEDS_ONNX = pytest.mark.skipif(

@@ -13,8 +13,8 @@ from high_order_nets import cli
 from high_order_nets.data import ImageData, load_images
 from high_order_nets.data.digits import load_digits
 from high_order_nets.errors import UserError
+from high_order_nets.inference.classifier import Classifier
 from high_order_nets.models.stages import Staged
-from high_order_nets.training.loading import Classifier
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.3")
 

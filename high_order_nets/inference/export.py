@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import by_umask
-from .loading import Classifier, load
+from .classifier import Classifier
+from .load import load
 
 TOLERANCE = 1e-4
 """Largest difference between the logits of the network and of what was written."""

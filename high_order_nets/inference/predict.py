@@ -9,7 +9,8 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from ..errors import UserError
-from .loading import Classifier, load
+from .classifier import Classifier
+from .load import load
 
 TOP = 3
 """Classes named for each image."""
