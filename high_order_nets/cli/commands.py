@@ -87,7 +87,7 @@ def _plot(argv: list[str]) -> int:
     values = literals(argv, ("ckpt", "layers", "out", "format"))
     if not values.get("ckpt"):
         raise UserError("plot: expected ckpt=PATH, a checkpoint or the folder of a run")
-    redraw = import_module("high_order_nets.training.redraw").redraw  # torch, only after every check
+    redraw = import_module("high_order_nets.plots.redraw").redraw  # torch, only after every check
     layers = _layers(values["layers"]) if "layers" in values else None
     out = Path(values["out"]).expanduser() if values.get("out") else None
     form = values.get("format")

@@ -14,6 +14,7 @@ import torch
 from ..errors import UserError
 from ..files import write_yaml
 from ..paths import data_root
+from ..plots.draw import Settings, redraw_curves
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, save_weights
 from ..runs.claims import claimed, finished
 from ..runs.layout import BEST, CONFIG
@@ -23,7 +24,6 @@ from .board import Board
 from .build import Config, Experiment, build
 from .growth import refined_to
 from .memory import keep_freed_memory
-from .pictures import Settings, redraw_curves
 from .refining import last_refined, refined_experiment
 from .resume import Start, find_start
 from .signals import handled, stop_at_once

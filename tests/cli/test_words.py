@@ -157,7 +157,7 @@ def test_plot_and_export_print_paths_ready_to_be_typed(
 ) -> None:
     folder = tmp_path / "my runs"
     folder.mkdir()
-    monkeypatch.setattr("high_order_nets.training.redraw.redraw", lambda *_: [folder / "curves.png"])
+    monkeypatch.setattr("high_order_nets.plots.redraw.redraw", lambda *_: [folder / "curves.png"])
     monkeypatch.setattr("high_order_nets.inference.export.export", lambda *_: Exported(folder / "net.onnx", 1e-7))
     assert cli.main(["plot", f"ckpt={folder}"]) == 0
     assert capsys.readouterr().out == f"'{folder / 'curves.png'}'\n"

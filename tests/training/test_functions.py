@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from high_order_nets.layers import HighOrderConv2d, HighOrderLinear, make_synapse
-from high_order_nets.training.functions import learned_functions, to_inputs
+from high_order_nets.plots.functions import learned_functions, to_inputs
 
 BASES = [("polynomial", 3), ("polynomial", 1), ("continuous", 3), ("discontinuous", 2), ("fourier", 4), ("crelu", 2)]
 

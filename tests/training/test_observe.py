@@ -8,7 +8,7 @@ from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrderConv2d, make_synapse
 from high_order_nets.models.simple import Simple
 from high_order_nets.models.stages import Staged
-from high_order_nets.training.observe import Sample, check_layers, choose_layers, watch
+from high_order_nets.plots.observe import Sample, check_layers, choose_layers, watch
 
 
 def small() -> nn.Sequential:

@@ -11,10 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from high_order_nets import cli
 from high_order_nets.errors import UserError
+from high_order_nets.plots.curves import draw_curves
+from high_order_nets.plots.redraw import redraw
 from high_order_nets.runs.history import read_history
 from high_order_nets.training import history, plots, run
-from high_order_nets.training.figures import draw_curves
-from high_order_nets.training.redraw import redraw
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=3", "train_fraction=0.1", "val_fraction=0.2")
 DRAWN = (*FAST, "plots.enabled=true")

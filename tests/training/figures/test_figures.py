@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from high_order_nets.layers import HighOrderConv2d, make_synapse
-from high_order_nets.training.figures import draw_curves, draw_ranges, draw_synapses, pixels, published, save
-from high_order_nets.training.figures.style import shorten
-from high_order_nets.training.observe import Sample, Watched
+from high_order_nets.plots.curves import draw_curves
+from high_order_nets.plots.observe import Sample, Watched
+from high_order_nets.plots.ranges import draw_ranges
+from high_order_nets.plots.style import pixels, published, save, shorten
+from high_order_nets.plots.synapses import draw_synapses
 
 KINDS = [
     {"layer_type": "polynomial", "n": 3, "domain": "tanh"},

@@ -14,9 +14,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from ...layers import HighOrderLayer
-from ..functions import Functions, learned_functions
-from ..observe import Watched
+from ..layers import HighOrderLayer
+from .functions import Functions, learned_functions
+from .observe import Watched
 from .style import BLUE, GREY, MINT, WASH, WIDTH, head, percent, shorten
 
 SAMPLED = 2048

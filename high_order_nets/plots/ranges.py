@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ..observe import Sample, Watched
+from .observe import Sample, Watched
 from .style import BLUE, GREEN, GREY, INK, ORANGE, WASH, WIDTH, head, percent, shorten
 
 ROW, TIGHT, LONGEST = 0.17, 0.1, 24.0

@@ -11,7 +11,7 @@ from ..data import ImageDataModule
 from ..runs.history import HISTORY, read_history
 from ..runs.layout import METRICS
 from ..tasks import Classification
-from .build import Config
+from ..training.build import Config
 from .observe import choose_layers, training_images, watch
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def draw(
     task: Classification, data: ImageDataModule, folder: Path, settings: Settings, epochs: int
 ) -> "Iterator[tuple[str, Figure]]":
     """Draw the run in this folder after so many epochs: pairs of name and figure, in the look they are published in."""
-    from .figures import draw_ranges, draw_synapses, published  # noqa: PLC0415 - slow to import
+    from .ranges import draw_ranges  # noqa: PLC0415 - slow to import
+    from .style import published  # noqa: PLC0415 - slow to import
+    from .synapses import draw_synapses  # noqa: PLC0415 - slow to import
 
     title = f"{settings.title} · epoch {epochs}"
     images = training_images(data, settings.images, next(task.parameters()))
@@ -77,7 +79,7 @@ def draw(
 
 def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> None:
     """Draw the curves of a run again, with the result of its test."""
-    from .figures import published  # noqa: PLC0415 - slow to import
+    from .style import published  # noqa: PLC0415 - slow to import
 
     with published():
         for name, figure in _curves(folder, settings, figures):
@@ -85,7 +87,7 @@ def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> 
 
 
 def _curves(folder: Path, settings: Settings, figures: dict[str, Any] | None) -> "Iterator[tuple[str, Figure]]":
-    from .figures import draw_curves  # noqa: PLC0415 - slow to import
+    from .curves import draw_curves  # noqa: PLC0415 - slow to import
 
     history = read_history(folder / HISTORY)
     if history:
@@ -112,7 +114,7 @@ def write(figure: "Figure", folder: Path, name: str, settings: Settings, suffix:
 
     Curves, which hold all epochs, go without the suffix.
     """
-    from .figures import pixels, save  # noqa: PLC0415 - slow to import
+    from .style import pixels, save  # noqa: PLC0415 - slow to import
 
     path = folder / f"{name}{'' if name == 'curves' else suffix}.png"
     image = pixels(figure, settings.dpi)

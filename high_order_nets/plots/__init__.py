@@ -1,0 +1,1 @@
+"""Look at a network and at a run."""
