@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..files import whole_file
 from ..models.stages import Staged
 from ..training.build import Config, Experiment
-from ..training.refining import Refine
+from ..training.callbacks.refine import Refine
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

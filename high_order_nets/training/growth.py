@@ -4,7 +4,7 @@ from torch import nn
 
 from ..refinement import Target, refine_
 from .build import Config
-from .refining import Replaced
+from .callbacks.refine import Replaced
 
 
 def target_at(config: Config, epoch: int) -> Target | None:

@@ -22,11 +22,11 @@ from ..runs.record import recorded, tested_of
 from ..runs.summary import show_summary
 from .board import Board
 from .build import Config, Experiment, build
+from .callbacks.refine import last_refined, refined_experiment
+from .callbacks.signals import handled, stop_at_once
 from .growth import refined_to
 from .memory import keep_freed_memory
-from .refining import last_refined, refined_experiment
 from .resume import Start, find_start
-from .signals import handled, stop_at_once
 from .trainer import fit, make_tester, make_trainer, processes
 
 log = logging.getLogger(__name__)

@@ -17,17 +17,19 @@ from ..errors import Diverged, UserError
 from ..models.stages import Staged
 from .board import Board
 from .build import Config, Experiment
-from .callbacks import Clock, EpochLines, Silence, StageByStage
+from .callbacks.clock import Clock
+from .callbacks.divergence import ExplainDivergence
+from .callbacks.history import History
+from .callbacks.lines import EpochLines, Silence
+from .callbacks.plots import make_plots
+from .callbacks.progress import Progress
+from .callbacks.refine import Refine
+from .callbacks.reseed import Reseed
+from .callbacks.saver import Saver
+from .callbacks.signals import StopBetweenSteps, passed_on
+from .callbacks.stages import StageByStage
 from .checkpoint_io import WholeFiles
-from .divergence import ExplainDivergence
-from .history import History
-from .plots import make_plots
-from .progress import Progress
-from .randomness import Reseed
-from .refining import Refine
 from .resume import Start
-from .saving import Saver
-from .signals import StopBetweenSteps, passed_on
 
 
 def make_trainer(config: Config, experiment: Experiment, folder: Path, start: Start) -> pl.Trainer:

@@ -15,7 +15,7 @@ from high_order_nets.errors import Diverged
 from high_order_nets.layers import HighOrderLinear
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.classification import LOSSES, _gathered
-from high_order_nets.training.callbacks import Silence
+from high_order_nets.training.callbacks.lines import Silence
 
 
 class Seen(nn.Module):

@@ -15,7 +15,7 @@ from high_order_nets.errors import Diverged
 from high_order_nets.runs.checkpoints import read_checkpoint
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
-from high_order_nets.training.divergence import first_non_finite
+from high_order_nets.training.callbacks.divergence import first_non_finite
 
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "batch_size=64", "max_epochs=3")
 Spoil = Callable[[Classification, list[torch.Tensor]], None]

@@ -14,7 +14,8 @@ from high_order_nets.errors import UserError
 from high_order_nets.plots.curves import draw_curves
 from high_order_nets.plots.redraw import redraw
 from high_order_nets.runs.history import read_history
-from high_order_nets.training import history, plots, run
+from high_order_nets.training import run
+from high_order_nets.training.callbacks import history, plots
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=3", "train_fraction=0.1", "val_fraction=0.2")
 DRAWN = (*FAST, "plots.enabled=true")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from high_order_nets.training.progress import clock
+from high_order_nets.training.callbacks.progress import clock
 
 from .terminal import screen_of
 

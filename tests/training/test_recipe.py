@@ -16,7 +16,8 @@ from high_order_nets.layers import HighOrderLinear
 from high_order_nets.runs.record import _status
 from high_order_nets.settings import UNIMPORTANT, deciding
 from high_order_nets.tasks import Classification
-from high_order_nets.training import callbacks, resume
+from high_order_nets.training import resume
+from high_order_nets.training.callbacks import lines as callbacks
 from high_order_nets.training.optimizers import make_schedule, parameter_groups, regroup, relative_rate
 
 

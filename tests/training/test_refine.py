@@ -17,8 +17,8 @@ from high_order_nets.report import count_parameters
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training.build import build
+from high_order_nets.training.callbacks.refine import refined_experiment, replace_parameters
 from high_order_nets.training.growth import refined_to, target_at
-from high_order_nets.training.refining import refined_experiment, replace_parameters
 
 from .crashes import assert_equal, crash_at, results
 

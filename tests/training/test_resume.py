@@ -11,7 +11,7 @@ import torch
 from high_order_nets.runs import checkpoints
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
-from high_order_nets.training.saving import Saver
+from high_order_nets.training.callbacks.saver import Saver
 
 from .crashes import assert_equal, crash_at, results
 

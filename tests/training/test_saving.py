@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from high_order_nets.errors import Diverged, Interrupted, UserError
-from high_order_nets.training.saving import Saver, settle
+from high_order_nets.training.callbacks.saver import Saver, settle
 
 CONFIG = {
     "checkpoint": {"every_n_steps": None},

@@ -18,7 +18,7 @@ from high_order_nets.runs.claims import claimed, finished
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training import trainer as trainers
-from high_order_nets.training.callbacks import EpochLines
+from high_order_nets.training.callbacks.lines import EpochLines
 
 from .crashes import assert_equal, crash_at, results
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.multiprocessing.spawn import ProcessExitedException
 
-from ..errors import Interrupted
+from ...errors import Interrupted
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PATIENCE = 1.0

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from ..errors import Diverged, Interrupted, UserError
-from ..runs.layout import BEST, LAST
-from .build import Config
-from .optimizers import regroup
+from ...errors import Diverged, Interrupted, UserError
+from ...runs.layout import BEST, LAST
+from ..build import Config
+from ..optimizers import regroup
 from .signals import StopBetweenSteps
 
 log = logging.getLogger(__name__)

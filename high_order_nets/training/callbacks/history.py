@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from ..runs.history import HISTORY, number, rows, write
+from ...runs.history import HISTORY, number, rows, write
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from ..errors import Diverged
-from .randomness import seed_step
-from .saving import Saver
+from ...errors import Diverged
+from .reseed import seed_step
+from .saver import Saver
 
 Details = dict[str, Any]
 
