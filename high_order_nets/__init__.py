@@ -4,16 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .conversion import convert as convert
+    from .conversion.convert import convert as convert
+    from .conversion.refine import coarsen as coarsen
+    from .conversion.refine import refine as refine
     from .inference.load import load as load
-    from .refinement import coarsen as coarsen
-    from .refinement import refine as refine
 
 __version__ = "0.1.0"
 _LAZY = {
-    "convert": "high_order_nets.conversion",
-    "coarsen": "high_order_nets.refinement",
-    "refine": "high_order_nets.refinement",
+    "convert": "high_order_nets.conversion.convert",
+    "coarsen": "high_order_nets.conversion.refine",
+    "refine": "high_order_nets.conversion.refine",
     "load": "high_order_nets.inference.load",
 }
 __all__ = ["coarsen", "convert", "load", "refine"]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from high_order_nets.conversion.refine import Target, coarsen, refine
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrderLinear, make_synapse
-from high_order_nets.refinement import Target, coarsen, refine
 
 
 def test_a_coarsening_reads_as_lines() -> None:

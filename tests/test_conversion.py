@@ -9,6 +9,7 @@ from torch import nn
 
 from high_order_nets import convert
 from high_order_nets.basis import Basis
+from high_order_nets.conversion.counting import count_parameters, count_reduced_parameters
 from high_order_nets.errors import UserError
 from high_order_nets.layers import (
     HighOrderConv2d,
@@ -21,7 +22,6 @@ from high_order_nets.layers import (
 from high_order_nets.models.resnet import resnet10, resnet10_small
 from high_order_nets.models.vision import image_classifier
 from high_order_nets.names import TORCHVISION
-from high_order_nets.report import count_parameters, count_reduced_parameters
 
 SAMPLE = ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1", "googlenet", "regnet_y_400mf"]
 ATTENTION = ["vit_b_16", "swin_t", "maxvit_t"]

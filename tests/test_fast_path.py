@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from high_order_nets import convert
-from high_order_nets.swaps import turn_off_fast_path
+from high_order_nets.conversion.swaps import turn_off_fast_path
 
 from .test_readers import OPTIONS, assert_all_ways_agree, converted
 

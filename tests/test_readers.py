@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from high_order_nets import convert
-from high_order_nets.report import Report
-from high_order_nets.source import reader_of
+from high_order_nets.conversion.report import Report
+from high_order_nets.conversion.source import reader_of
 
 OPTIONS: tuple[dict[str, Any], ...] = ({}, {"sharing": "channel", "init": "mixed", "parameters": "nodal"})
 

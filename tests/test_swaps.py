@@ -10,11 +10,12 @@ from torch import nn
 from torchvision.models.convnext import LayerNorm2d
 from torchvision.ops import SqueezeExcitation
 
-from high_order_nets.conversion import LAYERS, convert, high_order
+from high_order_nets.conversion.convert import LAYERS, convert, high_order
+from high_order_nets.conversion.counting import count_parameters, count_reduced_parameters
+from high_order_nets.conversion.report import Kept, Report, Swap
+from high_order_nets.conversion.swaps import ACTIVATIONS, check_names, kept_reason, make_activation, make_norm
 from high_order_nets.errors import UserError
 from high_order_nets.layers import L2, HighOrderConv2d, HighOrderLinear, MaxAbs, MaxCenter, make_synapse
-from high_order_nets.report import Kept, Report, Swap, count_parameters, count_reduced_parameters
-from high_order_nets.swaps import ACTIVATIONS, check_names, kept_reason, make_activation, make_norm
 
 NORMS = "keep, none, batch, layer, group, instance, max_abs, max_center, l2"
 OLD = {

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from high_order_nets.conversion.widths import conv_like, scale_width, width_matching
 from high_order_nets.errors import UserError
 from high_order_nets.models.simple import Simple
-from high_order_nets.widths import conv_like, scale_width, width_matching
 
 
 def test_widths_are_divided_and_all_else_stays() -> None:

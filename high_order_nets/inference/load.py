@@ -10,13 +10,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from ..conversion.growth import refined_to
 from ..data import ImageDataModule
 from ..data.normalise import Normalisation
 from ..errors import UserError
 from ..models.stages import Staged
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..settings import Config
-from ..training.growth import refined_to
 from ..training.network import network
 from .classifier import Classifier
 

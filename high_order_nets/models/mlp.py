@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..conversion.swaps import NORMS, make_norm
 from ..errors import UserError
 from ..layers import Synapse, as_synapse, fully_connected
-from ..swaps import NORMS, make_norm
 
 
 class HighOrderMLP(nn.Module):

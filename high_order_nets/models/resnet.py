@@ -4,7 +4,7 @@ from typing import Any
 
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from ..widths import scale_width
+from ..conversion.widths import scale_width
 
 
 def resnet10(**keywords: Any) -> ResNet:

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torchvision.models import DenseNet, ResNet
 
+from ..conversion.widths import conv_like, scale_width
 from ..errors import UserError
-from ..widths import conv_like, scale_width
 
 STEMS = ("auto", "cifar", "cifar2", "imagenet")
 SMALL_IMAGE = 64

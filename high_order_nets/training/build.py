@@ -6,13 +6,13 @@ from functools import partial
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from .. import compiler
+from ..conversion.counting import multiply_adds
+from ..conversion.report import Report
 from ..data import ImageDataModule, image_data_module
 from ..errors import UserError
 from ..models.stages import Staged
-from ..report import Report
 from ..settings import Config
 from ..tasks import Classification
 from .network import network
@@ -62,19 +62,6 @@ def _check_training(net: nn.Module, batch: int, image: tuple[int, int, int]) -> 
             deepcopy(net).to("meta").train()(torch.zeros(batch, *image, device="meta"))
     except ValueError as error:
         raise UserError(f"the network cannot train on batches of {batch}+ images of {image}: {error}") from error
-
-
-def multiply_adds(net: nn.Module, image: tuple[int, int, int]) -> int:
-    """Count the multiply-adds of one image (channels, height, width): what a larger batch costs more, an image."""
-
-    def flops(batch: int) -> int:
-        # On the meta device nothing is computed, and a copy leaves the norms' statistics alone.
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            blueprint(torch.zeros(batch, *image, device="meta"))
-        return counter.get_total_flops()
-
-    blueprint = deepcopy(net).to("meta").eval()
-    return (flops(3) - flops(2)) // 2
 
 
 def _staged(net: nn.Module, config: Config, data: ImageDataModule) -> Staged:

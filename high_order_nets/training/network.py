@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from ..conversion import convert
+from ..conversion.convert import convert
+from ..conversion.report import Report
 from ..errors import UserError
 from ..layers import HighOrderLayer, Synapse
 from ..models.vision import image_classifier
-from ..report import Report
 from ..settings import Config
 from ..targets import resolve
 

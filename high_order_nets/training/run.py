@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from ..conversion.growth import refined_to
 from ..errors import UserError
 from ..files import write_yaml
 from ..paths import data_root
@@ -24,7 +25,6 @@ from .board import Board
 from .build import Config, Experiment, build
 from .callbacks.refine import last_refined, refined_experiment
 from .callbacks.signals import handled, stop_at_once
-from .growth import refined_to
 from .memory import keep_freed_memory
 from .resume import Start, find_start
 from .trainer import fit, make_tester, make_trainer, processes

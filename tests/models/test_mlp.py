@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from high_order_nets import convert
+from high_order_nets.conversion.refine import hp_refine_high_order_mlp, interpolate_high_order_mlp
+from high_order_nets.conversion.swaps import NORMS
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrderLinear, make_synapse
 from high_order_nets.models.mlp import HighOrderMLP, mlp
 from high_order_nets.models.vision import image_classifier
-from high_order_nets.refinement import hp_refine_high_order_mlp, interpolate_high_order_mlp
-from high_order_nets.swaps import NORMS
 
 COPIES = [interpolate_high_order_mlp, hp_refine_high_order_mlp]
 

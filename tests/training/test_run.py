@@ -8,9 +8,9 @@ import torch
 import torchvision
 from safetensors import safe_open
 
-from high_order_nets import swaps
 from high_order_nets.config import rules
 from high_order_nets.config.catalogue import choices_of
+from high_order_nets.conversion import swaps
 from high_order_nets.errors import Diverged, UserError
 from high_order_nets.runs.history import read_history
 from high_order_nets.training import run

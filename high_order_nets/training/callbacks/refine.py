@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 from torch import nn
 from torch.optim import LBFGS, Optimizer
 
+from ...conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
+from ...conversion.growth import refined_to, target_at
+from ...conversion.refine import Target
 from ...errors import UserError
-from ...refinement import Target
-from ...report import count_parameters, count_reduced_parameters
-from ..build import Config, Experiment, multiply_adds
-from ..growth import refined_to, target_at
+from ..build import Config, Experiment
 
 log = logging.getLogger(__name__)
 Replaced = dict[nn.Parameter, nn.Parameter]

@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 from torchvision.models import ResNet
 
+from ..errors import UserError
 from .bonds import Bonds, given_attributes
-from .errors import UserError
 
 
 def scalable(net: nn.Module) -> bool:

@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from ..refinement import Target, refine_
-from .build import Config
-from .callbacks.refine import Replaced
+from ..training.build import Config
+from ..training.callbacks.refine import Replaced
+from .refine import Target, refine_
 
 
 def target_at(config: Config, epoch: int) -> Target | None:

@@ -9,9 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from .bonds import Bonds, given_attributes
-from .errors import UserError
-from .layers import (
+from ..errors import UserError
+from ..layers import (
     HighOrderConv1d,
     HighOrderConv2d,
     HighOrderConv3d,
@@ -24,9 +23,11 @@ from .layers import (
     fully_connected,
     make_synapse,
 )
-from .layers.keywords import check_keywords
-from .layers.synapse import OPTIONS
-from .report import Kept, Report, Swap, count_parameters, count_reduced_parameters
+from ..layers.keywords import check_keywords
+from ..layers.synapse import OPTIONS
+from .bonds import Bonds, given_attributes
+from .counting import count_parameters, count_reduced_parameters
+from .report import Kept, Report, Swap
 from .source import STATISTICS, reader_of
 from .swaps import (
     ACTIVATIONS,

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torchvision.ops import SqueezeExcitation
 
-from .errors import UserError
-from .layers import L2, MaxAbs, MaxCenter
+from ..errors import UserError
+from ..layers import L2, MaxAbs, MaxCenter
 from .source import reader_of
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .basis import Basis
-from .basis.change import error_points, largest_error
-from .errors import UserError
-from .layers import HighOrderLayer, Synapse, make_synapse
-from .layers.change import TOLERANCE, change_between, change_layer, function_count
+from ..basis import Basis
+from ..basis.change import error_points, largest_error
+from ..errors import UserError
+from ..layers import HighOrderLayer, Synapse, make_synapse
+from ..layers.change import TOLERANCE, change_between, change_layer, function_count
 
 RULE = (
     "the new functions must contain the old ones: n' >= n, segments' a multiple of segments, the same length, "

@@ -3,10 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from torch import nn
-
-from .layers import HighOrderLayer
-
 
 @dataclass(frozen=True)
 class Swap:
@@ -75,14 +71,3 @@ class Report:
         frozen = sum(swap.frozen for swap in fresh)
         words = f"; {frozen} of {len(fresh)} are frozen, as they were" if frozen else ""
         return [f"weights of swapped layers: new, to be trained{words}"] if fresh else []
-
-
-def count_parameters(net: nn.Module) -> int:
-    """Count the trainable numbers, shared ones once."""
-    return sum(p.numel() for p in net.parameters())
-
-
-def count_reduced_parameters(net: nn.Module) -> int:
-    """Count the trainable numbers, the constants of a high-order neuron's synapses as one."""
-    redundant = sum(m.redundant_parameters for m in net.modules() if isinstance(m, HighOrderLayer))
-    return count_parameters(net) - redundant

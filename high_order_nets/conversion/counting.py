@@ -1,0 +1,33 @@
+"""What a network costs: parameters and multiply-adds."""
+
+from copy import deepcopy
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..layers import HighOrderLayer
+
+
+def count_parameters(net: nn.Module) -> int:
+    """Count the trainable numbers, shared ones once."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def count_reduced_parameters(net: nn.Module) -> int:
+    """Count the trainable numbers, the constants of a high-order neuron's synapses as one."""
+    redundant = sum(m.redundant_parameters for m in net.modules() if isinstance(m, HighOrderLayer))
+    return count_parameters(net) - redundant
+
+
+def multiply_adds(net: nn.Module, image: tuple[int, int, int]) -> int:
+    """Count the multiply-adds of one image (channels, height, width): what a larger batch costs more, an image."""
+
+    def flops(batch: int) -> int:
+        # On the meta device nothing is computed, and a copy leaves the norms' statistics alone.
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            blueprint(torch.zeros(batch, *image, device="meta"))
+        return counter.get_total_flops()
+
+    blueprint = deepcopy(net).to("meta").eval()
+    return (flops(3) - flops(2)) // 2
