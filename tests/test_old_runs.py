@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from high_order_nets import cli, load
-from high_order_nets.data import load_images
+from high_order_nets.data.images.prepared import load_images
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -100,7 +100,7 @@ def data() -> Iterator[Finding]:
     yield Finding("root", f"{root} ({'$HIGH_ORDER_NETS_DATA' if 'HIGH_ORDER_NETS_DATA' in os.environ else 'default'})")
     yield Finding("digits", "embedded")
     try:
-        from ..data.sources import SOURCES  # noqa: PLC0415 - needs torch
+        from ..data.images.sources import SOURCES  # noqa: PLC0415 - needs torch
     except ImportError:  # said under Devices
         return
     for name in sorted({*SOURCES, *(path.stem for path in root.glob("*.safetensors"))}):
@@ -108,8 +108,8 @@ def data() -> Iterator[Finding]:
 
 
 def _data_set(name: str, root: Path) -> Finding:
-    from ..data.prepared import read_prepared  # noqa: PLC0415 - needs torch
-    from ..data.sources import find_source  # noqa: PLC0415
+    from ..data.images.prepared import read_prepared  # noqa: PLC0415 - needs torch
+    from ..data.images.sources import find_source  # noqa: PLC0415
 
     path = root / f"{name}.safetensors"
     if path.exists():

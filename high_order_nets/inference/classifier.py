@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..data.normalise import Normalisation
+from ..data.images.normalise import Normalisation
 
 
 class Classifier(nn.Module):

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..conversion.growth import refined_to
-from ..data import ImageDataModule
-from ..data.normalise import Normalisation
+from ..data.images.module import ImageDataModule
+from ..data.images.normalise import Normalisation
 from ..errors import UserError
 from ..models.stages import Staged
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch

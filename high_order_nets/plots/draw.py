@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import ImageDataModule
+from ..data.images.module import ImageDataModule
 from ..runs.history import HISTORY, read_history
 from ..runs.layout import METRICS
 from ..tasks import Classification

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from ..data import ImageDataModule
+from ..data.images.module import ImageDataModule
 from ..errors import UserError
 from ..layers import HighOrderLayer
 from ..models.stages import Staged

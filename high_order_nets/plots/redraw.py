@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..data.factory import located
 from ..errors import UserError
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..training.build import Experiment, build
 from ..training.callbacks.refine import refined_experiment
-from ..training.run import located
 from .draw import FOLDER, Settings, draw, ending, write
 from .observe import check_layers
 

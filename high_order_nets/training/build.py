@@ -10,7 +10,8 @@ from torch import nn
 from .. import compiler
 from ..conversion.counting import multiply_adds
 from ..conversion.report import Report
-from ..data import ImageDataModule, image_data_module
+from ..data.factory import image_data_module
+from ..data.images.module import ImageDataModule
 from ..errors import UserError
 from ..models.stages import Staged
 from ..settings import Config

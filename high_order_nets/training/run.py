@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 
 from ..conversion.growth import refined_to
+from ..data.factory import located
 from ..errors import UserError
 from ..files import write_yaml
-from ..paths import data_root
 from ..plots.draw import Settings, redraw_curves
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, save_weights
 from ..runs.claims import claimed, finished
@@ -72,15 +72,6 @@ def test(path: Path) -> float:
         figures = tested_of(checkpoint, path.stem) | figures_of(_tested(trainer, experiment))
     show_summary(figures | sizes_of(experiment), path)
     return figures["test_acc"]
-
-
-def located(config: Config) -> Config:
-    """Point the config of a checkpoint from another machine or folder to the data of this one; start no processes."""
-    dataset = config["dataset"]
-    config = config | {"num_workers": 0, "compile": False}
-    if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():
-        return config
-    return config | {"dataset": dataset | {"root": str(data_root())}}
 
 
 def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:

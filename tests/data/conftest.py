@@ -16,7 +16,8 @@ import pytest
 import torch
 import torchvision
 
-from high_order_nets.data import ImageData, sources
+from high_order_nets.data.images import sources
+from high_order_nets.data.images.tensors import ImageData
 
 
 def md5(payload: bytes) -> str:

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms.v2 import functional as V
 
-from high_order_nets.data import Augment
+from high_order_nets.data.images.augment import Augment
 from high_order_nets.errors import UserError
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -81,7 +81,7 @@ def test_resampling_without_turn_agrees_with_the_exact_path(shape):
 @pytest.mark.parametrize("shape", [(3, 12, 12), (1, 10, 16)])
 def test_rotation_agrees_with_torchvision(shape, monkeypatch):
     images = torch.rand(4, *shape)
-    monkeypatch.setattr("high_order_nets.data.augment._uniform", lambda images, _: torch.ones(len(images)))
+    monkeypatch.setattr("high_order_nets.data.images.augment._uniform", lambda images, _: torch.ones(len(images)))
     ours = run(Augment(rotation=15.0), images)
     theirs = V.rotate(images, 15.0, interpolation=V.InterpolationMode.BILINEAR)
     inner = (..., slice(3, -3), slice(3, -3))  # torchvision rounds differently where the image ends

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from high_order_nets.data.loader import EpochBatches, derive_seed, make_loader
+from high_order_nets.data.batches import EpochBatches, derive_seed, make_loader
 from high_order_nets.errors import UserError
 
 from .conftest import make_images

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from high_order_nets.data import Augment, ImageDataModule, ImageSettings, image_data_module
-from high_order_nets.data.normalise import Normalisation
+from high_order_nets.data.factory import image_data_module
+from high_order_nets.data.images.augment import Augment
+from high_order_nets.data.images.module import ImageDataModule, ImageSettings
+from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.errors import UserError
 
 from .conftest import make_images

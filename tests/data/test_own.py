@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from high_order_nets import cli
 from high_order_nets.cli import completion
 from high_order_nets.config.catalogue import choices_of
-from high_order_nets.data import load_images, prepared
+from high_order_nets.data.images import prepared
+from high_order_nets.data.images.prepared import load_images
 from high_order_nets.errors import UserError
 from high_order_nets.files import write_text
 

@@ -9,9 +9,8 @@ import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 
-from high_order_nets.data import load_images
-from high_order_nets.data.prepared import KEYS
-from high_order_nets.data.sources import MNIST_SHA256, find_source
+from high_order_nets.data.images.prepared import KEYS, load_images
+from high_order_nets.data.images.sources import MNIST_SHA256, find_source
 from high_order_nets.errors import UserError
 
 from .conftest import cifar_archive, make_images, md5, write_files

@@ -15,11 +15,13 @@ import torch
 from safetensors.torch import save_file
 from torchvision.datasets import utils
 
-from high_order_nets.data import Augment, ImageDataModule, ImageSettings, image_data_module, load_images, prepared
-from high_order_nets.data.augment import _outside_square
-from high_order_nets.data.normalise import CHUNK, Normalisation
-from high_order_nets.data.prepared import read_prepared
-from high_order_nets.data.sources import TIMEOUT, Archive, RawFile, Source, find_source
+from high_order_nets.data.factory import image_data_module
+from high_order_nets.data.images import prepared
+from high_order_nets.data.images.augment import Augment, _outside_square
+from high_order_nets.data.images.module import ImageDataModule, ImageSettings
+from high_order_nets.data.images.normalise import CHUNK, Normalisation
+from high_order_nets.data.images.prepared import load_images, read_prepared
+from high_order_nets.data.images.sources import TIMEOUT, Archive, RawFile, Source, find_source
 from high_order_nets.data.split import split_indices
 from high_order_nets.errors import UserError
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from high_order_nets.basis import Basis
-from high_order_nets.data import Augment
-from high_order_nets.data.normalise import Normalisation
+from high_order_nets.data.images.augment import Augment
+from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.inference.classifier import Classifier
 from high_order_nets.layers import (
     DOMAINS,

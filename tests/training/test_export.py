@@ -13,8 +13,8 @@ import high_order_nets
 from high_order_nets import cli
 from high_order_nets.basis import Basis
 from high_order_nets.cli import manual
-from high_order_nets.data.digits import load_digits
-from high_order_nets.data.normalise import Normalisation
+from high_order_nets.data.images.digits import load_digits
+from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.inference import export
 from high_order_nets.inference.classifier import Classifier
 from high_order_nets.layers import HighOrderConv2d, make_synapse

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 
 import high_order_nets
 from high_order_nets import cli
-from high_order_nets.data import ImageData, load_images
-from high_order_nets.data.digits import load_digits
+from high_order_nets.data.images.digits import load_digits
+from high_order_nets.data.images.prepared import load_images
+from high_order_nets.data.images.tensors import ImageData
 from high_order_nets.errors import UserError
 from high_order_nets.inference.classifier import Classifier
 from high_order_nets.models.stages import Staged

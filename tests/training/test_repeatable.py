@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from high_order_nets import cli
-from high_order_nets.data.digits import load_digits
+from high_order_nets.data.images.digits import load_digits
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 

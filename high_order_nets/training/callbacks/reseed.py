@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from ...data.loader import derive_seed
+from ...data.batches import derive_seed
 
 _EPOCH_START = 2**32 - 1
 """Stands for the batch in what is drawn between two epochs."""

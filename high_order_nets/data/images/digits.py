@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .images import ImageData
+from .tensors import ImageData
 
 TEST_FRACTION = 0.2
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from ..errors import UserError
-from .images import ImageData
+from ...errors import UserError
+from .tensors import ImageData
 
 TIMEOUT = 30.0  # seconds without an answer after which a download fails
 

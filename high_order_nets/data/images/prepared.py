@@ -11,11 +11,11 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from ..errors import UserError
-from ..files import whole_file
+from ...errors import UserError
+from ...files import whole_file
 from .digits import load_digits
-from .images import ImageData
 from .sources import SOURCES, find_source
+from .tensors import ImageData
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..errors import UserError
+from ...errors import UserError
+from ..batches import EpochBatches, make_loader
+from ..split import split_indices
 from .augment import Augment
-from .images import ImageData
-from .loader import EpochBatches, make_loader
 from .normalise import Normalisation
-from .split import split_indices
+from .tensors import ImageData
 
 NORMALIZE = ("interval", "standard")
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ..errors import UserError
+from ...errors import UserError
 
 
 @dataclass(frozen=True)
