@@ -29,8 +29,8 @@ from high_order_nets.basis import (
     Fourier,
     Polynomial,
 )
+from high_order_nets.kernels.product import product_neuron
 from high_order_nets.layers import DOMAINS, Synapse
-from high_order_nets.layers.product import product_neuron
 
 FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 8.0  # inches, as wide as a page on GitHub

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from ..basis.synapse import OPTIONS
 from ..errors import UserError
 from ..layers import (
     HighOrderConv1d,
@@ -24,7 +25,6 @@ from ..layers import (
     make_synapse,
 )
 from ..layers.keywords import check_keywords
-from ..layers.synapse import OPTIONS
 from .bonds import Bonds, given_attributes
 from .counting import count_parameters, count_reduced_parameters
 from .report import Kept, Report, Swap

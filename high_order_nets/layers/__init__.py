@@ -1,14 +1,16 @@
 """High-order layers: a basis, then an ordinary contraction."""
 
+from ..basis.domain import DOMAINS
+from ..basis.synapse import Synapse
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
 from .helpers import high_order_convolution_layers, high_order_convolution_transpose_layers, high_order_fc_layers
 from .init import INITS
+from .layer_type import as_synapse, make_synapse
 from .linear import HighOrderLinear
 from .norm import L2, MaxAbs, MaxCenter
 from .product import HighOrderProduct, Product, fully_connected
-from .synapse import DOMAINS, Synapse, as_synapse, make_synapse
 
 __all__ = [
     "DOMAINS",

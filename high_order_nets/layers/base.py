@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .expansion import Expansion
+from ..basis.synapse import Synapse
+from ..kernels.dispatch import apply
+from ..kernels.expansion import Expansion
+from ..kernels.parameters import Inputs, Parameters, without_autocast
 from .init import initialise
-from .kernels import apply
-from .parameters import Inputs, Parameters, without_autocast
-from .synapse import Synapse
 
 
 class HighOrderLayer(nn.Module):

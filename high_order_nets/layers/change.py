@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ..basis.base import on_their_own
 from ..basis.change import change_of_weights, terms_to_weights
+from ..basis.synapse import Synapse
+from ..kernels.parameters import Parameters
 from .base import HighOrderLayer
-from .parameters import Parameters
-from .synapse import Synapse
 
 TOLERANCE = 1e-9
 """Coefficients and errors below this, of functions of about 1 in float64, are rounding."""

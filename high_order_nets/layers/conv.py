@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..basis.synapse import Synapse
+from ..kernels.parameters import Inputs, Parameters
 from .base import HighOrderLayer
-from .parameters import Inputs, Parameters
-from .synapse import Synapse, as_synapse
+from .layer_type import as_synapse
 
 PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 """torch.nn's names of the padding modes → F.pad's."""

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..basis.synapse import Synapse
+from ..kernels.parameters import Inputs, Parameters
 from .base import HighOrderLayer
 from .conv import Size, check_groups, sizes, written_sizes
-from .parameters import Inputs, Parameters
-from .synapse import Synapse, as_synapse
+from .layer_type import as_synapse
 
 
 class _HighOrderConvTranspose(HighOrderLayer):

@@ -3,12 +3,13 @@
 from typing import Any
 
 from ..basis import Basis
+from ..basis.synapse import OPTIONS
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
 from .keywords import check_keywords
+from .layer_type import families, make_synapse
 from .product import fully_connected
-from .synapse import OPTIONS, families, make_synapse
 
 CONVOLUTIONS: dict[str, type[HighOrderLayer]] = {"1d": HighOrderConv1d, "2d": HighOrderConv2d, "3d": HighOrderConv3d}
 TRANSPOSED: dict[str, type[HighOrderLayer]] = {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..basis.base import on_their_own
-from .synapse import BASES, Synapse
+from ..basis.synapse import BASES, Synapse
 
 if TYPE_CHECKING:
     from .base import HighOrderLayer

@@ -5,9 +5,10 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..basis.synapse import Synapse
+from ..kernels.parameters import Inputs, Parameters
 from .base import HighOrderLayer
-from .parameters import Inputs, Parameters
-from .synapse import Synapse, as_synapse
+from .layer_type import as_synapse
 
 
 class HighOrderLinear(HighOrderLayer):

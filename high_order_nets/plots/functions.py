@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..basis import DiscontinuousPiecewise
+from ..basis.synapse import BASES
 from ..layers import HighOrderLayer, Synapse
-from ..layers.synapse import BASES
 
 ORDINARY = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),

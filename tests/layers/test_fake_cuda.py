@@ -12,6 +12,7 @@ from high_order_nets.basis import Basis
 from high_order_nets.data.images.augment import Augment
 from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.inference.classifier import Classifier
+from high_order_nets.kernels.dense import _Sums
 from high_order_nets.layers import (
     DOMAINS,
     HighOrderConv2d,
@@ -20,7 +21,6 @@ from high_order_nets.layers import (
     HighOrderLinear,
     HighOrderProduct,
 )
-from high_order_nets.layers.dense import _Sums
 from high_order_nets.layers.norm import L2, MaxAbs, MaxCenter
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.classification import LOSSES

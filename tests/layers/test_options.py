@@ -7,6 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from high_order_nets.kernels import dense as dense_module
+from high_order_nets.kernels.dense import PIECE, _plus, _summed, rows_of_a_piece
+from high_order_nets.kernels.expansion import Expansion
+from high_order_nets.kernels.product import balanced_product, product_neuron
 from high_order_nets.layers import (
     L2,
     HighOrderConv2d,
@@ -17,10 +21,6 @@ from high_order_nets.layers import (
     MaxCenter,
     make_synapse,
 )
-from high_order_nets.layers import dense as dense_module
-from high_order_nets.layers.dense import PIECE, _plus, _summed, rows_of_a_piece
-from high_order_nets.layers.expansion import Expansion
-from high_order_nets.layers.product import balanced_product, product_neuron
 
 
 def column(*values: float) -> Tensor:

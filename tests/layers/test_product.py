@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from high_order_nets.kernels.product import _scaled, balanced_product, product_neuron
 from high_order_nets.layers import Product
-from high_order_nets.layers.product import _scaled, balanced_product, product_neuron
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 64])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
+from high_order_nets.kernels.bag import Bag
 from high_order_nets.layers import (
     DOMAINS,
     HighOrderLayer,
@@ -20,9 +21,8 @@ from high_order_nets.layers import (
     high_order_convolution_transpose_layers,
     high_order_fc_layers,
 )
-from high_order_nets.layers.bag import Bag
 from high_order_nets.layers.helpers import convolution_layers
-from high_order_nets.layers.synapse import families
+from high_order_nets.layers.layer_type import families
 
 SPACE = {"1d": (9,), "2d": (6, 5), "3d": (4, 3, 4)}
 KINDS = [("fc", name) for name in families()]
@@ -92,8 +92,8 @@ def test_gradients_in_closed_form_are_those_of_plain_operations(kind: str, layer
 def test_pieces_change_nothing(kind: str, layer_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = make(kind, layer_type), inputs(kind, layer_type, batch=5)
     whole = [layer(x), *gradients(layer, x)]
-    monkeypatch.setattr("high_order_nets.layers.dense.rows_of_a_piece", lambda *_: 2)
-    monkeypatch.setattr("high_order_nets.layers.product._rows", lambda *_: 2)
+    monkeypatch.setattr("high_order_nets.kernels.dense.rows_of_a_piece", lambda *_: 2)
+    monkeypatch.setattr("high_order_nets.kernels.product._rows", lambda *_: 2)
     for part, expected in zip([layer(x), *gradients(layer, x)], whole, strict=True):
         torch.testing.assert_close(part, expected)
 
@@ -192,7 +192,7 @@ def test_the_bag_copies_no_table_for_few_samples(layer_type: str, monkeypatch: p
     x = inputs("fc", layer_type, batch=6)  # 2 of them look up less than an eighth of the weights
     expected = layer(x).detach()
     assert layer(x[:0]).shape == expected[:0].shape
-    monkeypatch.setattr("high_order_nets.layers.bag._table", None)
+    monkeypatch.setattr("high_order_nets.kernels.bag._table", None)
     torch.testing.assert_close(layer(x[:2]), expected[:2])
     torch.testing.assert_close(layer(x[:2] * math.nan), expected[:2] * math.nan, equal_nan=True)
 

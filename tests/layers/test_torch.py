@@ -21,7 +21,7 @@ from high_order_nets.layers import (
     HighOrderLinear,
     HighOrderProduct,
 )
-from high_order_nets.layers.synapse import families
+from high_order_nets.layers.layer_type import families
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")  # torch's own use of it, and what a trace is
 CLASSES = {"fc": HighOrderLinear, "conv": HighOrderConv2d, "transposed": HighOrderConvTranspose2d}

@@ -18,8 +18,8 @@ from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.inference import export
 from high_order_nets.inference.classifier import Classifier
 from high_order_nets.layers import HighOrderConv2d, make_synapse
+from high_order_nets.layers.layer_type import families
 from high_order_nets.layers.product import fully_connected
-from high_order_nets.layers.synapse import families
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.1")
 NEEDS_ONNX = pytest.mark.skipif(

@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..basis import Piecewise
+from ..basis.synapse import Synapse
 from .dense import Dense
 from .parameters import Parameters, without_autocast
-from .synapse import Synapse
 
 if TYPE_CHECKING:
-    from .base import HighOrderLayer
+    from ..layers.base import HighOrderLayer
 
 SEGMENTS = 16
 """From so many segments on the bag is faster than the dense kernel, forward and backward (results/speed.md)."""

@@ -12,7 +12,7 @@ from .dense import Dense
 from .parameters import Parameters, product_dtype
 
 if TYPE_CHECKING:
-    from .base import HighOrderLayer
+    from ..layers.base import HighOrderLayer
 
 Gradients = tuple[Tensor | None, ...]
 

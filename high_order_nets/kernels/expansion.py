@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .synapse import BASES, Synapse
+from ..basis.synapse import BASES, Synapse
 
 
 class Expansion:

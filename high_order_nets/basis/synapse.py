@@ -1,52 +1,15 @@
 """What stands on each connection: a basis, and what is done to the input before it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..basis import Basis, Line, Piecewise
-from .keywords import check_keywords
-
-
-def mirror(x: Tensor, period: float) -> Tensor:
-    """Fold x into [-period/2, period/2] by a triangle wave of slope ±1."""
-    u = torch.remainder(x + period / 2, 2 * period)
-    return torch.where(u > period, 2 * period - u, u) - period / 2
-
-
-def _mirror_slope(x: Tensor, period: float) -> Tensor:
-    return torch.where(torch.remainder(x + period / 2, 2 * period) > period, -1.0, 1.0)
-
-
-def _clamped(x: Tensor, length: float) -> Tensor:
-    return x.clamp(-length / 2, length / 2)
-
-
-class Domain(NamedTuple):
-    """How an input x beyond the interval of some length is brought to a point y of it."""
-
-    point: Callable[[Tensor, float], Tensor]
-    """(x, length) → y."""
-    slope: Callable[[Tensor, Tensor, float], Tensor | None]
-    """(x, y, length) → dy/dx as far as the functions feel it; None where it is 1."""
-
-
-DOMAINS: dict[str, Domain] = {
-    "extrapolate": Domain(lambda x, _length: x, lambda _x, _y, _length: None),
-    # Beyond the ends the functions go on with the slope that they have there.
-    "linear": Domain(_clamped, lambda _x, _y, _length: None),
-    "clamp": Domain(_clamped, lambda x, _y, length: (x.abs() <= length / 2).to(x.dtype)),
-    "tanh": Domain(
-        lambda x, length: torch.tanh(x * (2 / length)) * (length / 2),
-        lambda _x, y, length: 1 - (y * (2 / length)) ** 2,
-    ),
-    "mirror": Domain(mirror, lambda x, _y, length: _mirror_slope(x, length).to(x.dtype)),
-}
-"""What can happen beyond the interval."""
+from . import Basis, Piecewise
+from .domain import DOMAINS, _mirror_slope, mirror
 
 BASES: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
@@ -224,43 +187,3 @@ def _require_name(option: str, value: Any, names: Any) -> None:
 
 OPTIONS = (*("n", "segments", "scale"), *(f.name for f in fields(Synapse) if f.name not in ("basis", "neuron")))
 """What can be said of a layer type beside its name."""
-
-
-def families() -> tuple[str, ...]:
-    """Name the layer types without their dimensions; `*_prod` and `product` multiply at the neuron, the others add."""
-    return (*Basis.registry, *(f"{name}_prod" for name in Basis.registry), "product")
-
-
-def make_synapse(layer_type: str, **options: Any) -> Synapse:
-    """Build a synapse from a layer type's name (`polynomial`, `polynomial2d`, `polynomial_prod`, `product`, …).
-
-    The options are n, segments (None is 1) and scale of the basis, as far as it has them, and the fields of Synapse.
-    Raises ValueError for an unknown name and TypeError for an unknown option.
-    """
-    check_keywords(make_synapse, options, OPTIONS)
-    family = layer_type[:-2] if layer_type[-2:] in ("1d", "2d", "3d") else layer_type
-    _require_name("layer_type", family, families())
-    cls = Line if family == "product" else Basis.registry[family.removesuffix("_prod")]
-    basis_options = {
-        "n": options.pop("n", 3),
-        "segments": 1 if options.get("segments") is None else options["segments"],
-        "length": options.pop("scale", 2.0),
-    }
-    options.pop("segments", None)
-    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    basis = cls(**{key: value for key, value in basis_options.items() if key in known})
-    product = family == "product" or family.endswith("_prod")
-    return replace(Synapse(basis, neuron="product" if product else "sum"), **options)
-
-
-def as_synapse(synapse: Synapse | str, options: dict[str, Any], owner: Callable[..., Any] = make_synapse) -> Synapse:
-    """Take a Synapse as it is, or make one of a layer type's name and options (TypeError beside a Synapse).
-
-    An option that there is not is refused in the name of its `owner`, the class or function that was called.
-    """
-    check_keywords(owner, options, OPTIONS)
-    if isinstance(synapse, str):
-        return make_synapse(synapse, **options)
-    if options:
-        raise TypeError(f"{', '.join(options)}: options belong to a layer type's name; a Synapse has its own")
-    return synapse

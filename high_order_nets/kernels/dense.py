@@ -8,7 +8,7 @@ from torch import Tensor
 from .parameters import Parameters, without_autocast
 
 if TYPE_CHECKING:
-    from .base import HighOrderLayer
+    from ..layers.base import HighOrderLayer
 
 PIECE = {"cpu": 2**22}
 """Features expanded at a time, by device: 16 MB in float32. Less makes the contractions slower (results/speed.md)."""

@@ -1,0 +1,1 @@
+"""How a layer's output is computed: the seam for native code."""
