@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..config.catalogue import GROUPS, choices_of, everyday_knobs, group_knobs
+from ..config.knobs import RULES
 from ..config.overrides import ALIASES
-from ..config.rules import RULES
 
 _BASH = r"""
 _high_order_nets() {

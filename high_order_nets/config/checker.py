@@ -18,8 +18,8 @@ from ..settings import deciding
 from . import guard as hydra_part
 from . import unread
 from .catalogue import GROUPS
+from .knobs import check_values
 from .overrides import ALIASES, search_path, twin
-from .rules import check_values
 from .unread import DEBUG_EPOCHS, DEBUG_IMAGES
 
 HELP = "; high-order-nets train --help lists them"

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ..training.build import Config
+from ..tasks.experiment import Config
 from ..training.callbacks.refine import Replaced
 from .refine import Target, refine_
 

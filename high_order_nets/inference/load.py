@@ -14,10 +14,10 @@ from ..conversion.growth import refined_to
 from ..data.images.module import ImageDataModule
 from ..data.images.normalise import Normalisation
 from ..errors import UserError
+from ..models.factory import network
 from ..models.stages import Staged
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..settings import Config
-from ..training.network import network
 from .classifier import Classifier
 
 LARGEST_IMAGE = 4096

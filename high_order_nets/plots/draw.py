@@ -11,7 +11,7 @@ from ..data.images.module import ImageDataModule
 from ..runs.history import HISTORY, read_history
 from ..runs.layout import METRICS
 from ..tasks import Classification
-from ..training.build import Config
+from ..tasks.experiment import Config
 from .observe import choose_layers, training_images, watch
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from pathlib import Path
 from ..data.factory import located
 from ..errors import UserError
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
-from ..training.build import Experiment, build
-from ..training.callbacks.refine import refined_experiment
+from ..tasks.experiment import Experiment, build, refined_experiment
 from .draw import FOLDER, Settings, draw, ending, write
 from .observe import check_layers
 

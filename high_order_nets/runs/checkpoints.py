@@ -12,7 +12,7 @@ from torch import nn
 from ..errors import UserError
 from ..files import whole_file
 from ..models.stages import Staged
-from ..training.build import Config, Experiment
+from ..tasks.experiment import Config, Experiment
 from ..training.callbacks.refine import Refine
 
 

@@ -16,7 +16,7 @@ import torch
 from .. import __version__
 from ..errors import Diverged, Interrupted, UserError
 from ..files import write_json
-from ..training.build import Config
+from ..tasks.experiment import Config
 from ..training.run import figures_of
 from .layout import METRICS
 

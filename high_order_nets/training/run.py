@@ -21,9 +21,9 @@ from ..runs.claims import claimed, finished
 from ..runs.layout import BEST, CONFIG
 from ..runs.record import recorded, tested_of
 from ..runs.summary import show_summary
+from ..tasks.experiment import Config, Experiment, build, refined_experiment
 from .board import Board
-from .build import Config, Experiment, build
-from .callbacks.refine import last_refined, refined_experiment
+from .callbacks.refine import last_refined
 from .callbacks.signals import handled, stop_at_once
 from .memory import keep_freed_memory
 from .resume import Start, find_start

@@ -15,8 +15,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..errors import Diverged, UserError
 from ..models.stages import Staged
+from ..tasks.experiment import Config, Experiment
 from .board import Board
-from .build import Config, Experiment
 from .callbacks.clock import Clock
 from .callbacks.divergence import ExplainDivergence
 from .callbacks.history import History

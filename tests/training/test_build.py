@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from high_order_nets.errors import UserError
-from high_order_nets.training.build import build
+from high_order_nets.tasks.experiment import build
 
 from .conftest import write_images
 

@@ -10,14 +10,10 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrderLinear
-from high_order_nets.training import optimizers
-from high_order_nets.training.optimizers import (
-    make_optimizer,
-    make_optimizers,
-    make_schedule,
-    parameter_groups,
-    relative_rate,
-)
+from high_order_nets.optim import factory as optimizers
+from high_order_nets.optim.factory import make_optimizer, make_optimizers
+from high_order_nets.optim.groups import parameter_groups
+from high_order_nets.optim.schedules import make_schedule, relative_rate
 
 SGD = {"_target_": "torch.optim.SGD", "default_learning_rate": 0.25, "default_weight_decay": 0.5, "momentum": 0.75}
 CHOICES = {"optimizer": "sgd", "scheduler": "cosine"}

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from high_order_nets.errors import Interrupted
 from high_order_nets.layers import HighOrderLinear
+from high_order_nets.optim.factory import regroup
+from high_order_nets.optim.groups import parameter_groups
+from high_order_nets.optim.schedules import make_schedule, relative_rate
 from high_order_nets.runs.record import _status
 from high_order_nets.settings import UNIMPORTANT, deciding
 from high_order_nets.tasks import Classification
 from high_order_nets.training import resume
 from high_order_nets.training.callbacks import lines as callbacks
-from high_order_nets.training.optimizers import make_schedule, parameter_groups, regroup, relative_rate
 
 
 def decayed(net: nn.Module) -> dict[str, float]:

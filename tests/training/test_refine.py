@@ -15,10 +15,10 @@ from high_order_nets.conversion.growth import refined_to, target_at
 from high_order_nets.conversion.refine import Target, refine_
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrderConv2d, HighOrderLinear
+from high_order_nets.optim.groups import replace_parameters
 from high_order_nets.tasks import Classification
+from high_order_nets.tasks.experiment import build, refined_experiment
 from high_order_nets.training import run
-from high_order_nets.training.build import build
-from high_order_nets.training.callbacks.refine import refined_experiment, replace_parameters
 
 from .crashes import assert_equal, crash_at, results
 

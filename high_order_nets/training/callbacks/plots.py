@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from ...plots.draw import FOLDER, Settings, draw, ending, write
 from ...plots.observe import check_layers
-from ..build import Config, Experiment
+from ...tasks.experiment import Config, Experiment
 
 log = logging.getLogger(__name__)
 

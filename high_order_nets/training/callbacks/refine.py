@@ -1,18 +1,17 @@
 """Refinement during training: the network grows at given epochs and goes on from the functions it has."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
 from torch import nn
-from torch.optim import LBFGS, Optimizer
 
-from ...conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
+from ...conversion.counting import count_parameters
 from ...conversion.growth import refined_to, target_at
 from ...conversion.refine import Target
 from ...errors import UserError
-from ..build import Config, Experiment
+from ...optim.groups import replace_parameters
+from ...tasks.experiment import Config
 
 log = logging.getLogger(__name__)
 Replaced = dict[nn.Parameter, nn.Parameter]
@@ -61,45 +60,6 @@ class Refine(pl.Callback):
 def last_refined(trainer: pl.Trainer) -> int:
     """Give the epoch of a trainer's last refinement; 0 where there was none."""
     return next((callback.epoch for callback in trainer.callbacks if isinstance(callback, Refine)), 0)  # type: ignore[attr-defined]
-
-
-def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Experiment:
-    """Bring an experiment's network to an epoch, in place, and count parameters and multiply-adds again."""
-    if not config.get("refine", {}).get("epochs"):
-        return experiment
-    net, data = experiment.net, experiment.data
-    refined_to(net, config, epoch)
-    report = replace(
-        experiment.report,
-        parameters_after=count_parameters(net),
-        parameters_reduced=count_reduced_parameters(net),
-    )
-    macs = multiply_adds(net, (data.channels, data.image_size, data.image_size))
-    return replace(experiment, report=report, macs=macs)
-
-
-def replace_parameters(optimizer: Optimizer, replaced: Replaced) -> None:
-    """Let the optimizer go on with new parameters in the places of old ones, whose state is dropped.
-
-    Where one state is for all parameters, all of it is dropped.
-    """
-    for group in optimizer.param_groups:
-        # In place: some optimizers hold the list itself.
-        group["params"][:] = [replaced.get(parameter, parameter) for parameter in group["params"]]
-    for parameter in replaced:
-        optimizer.state.pop(parameter, None)
-    if replaced and (isinstance(optimizer, LBFGS) or any("step" in group for group in optimizer.param_groups)):
-        _start_anew(optimizer)
-
-
-def _start_anew(optimizer: Optimizer) -> None:
-    """Drop all of the state: one history (LBFGS) or count of steps (AdaHessian, Sophia) holds for all parameters."""
-    optimizer.state.clear()
-    for group in optimizer.param_groups:
-        if "step" in group:
-            group["step"] = 0
-    if isinstance(optimizer, LBFGS):
-        optimizer._numel_cache = None
 
 
 def _net(pl_module: pl.LightningModule) -> nn.Module:

@@ -1,7 +1,6 @@
 """Optimizers and learning-rate schedules from the config."""
 
 import logging
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +9,12 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.optim import Optimizer
-from torch.optim import lr_scheduler as schedules
 
 from ..errors import UserError
 from ..layers import HighOrderLayer
 from ..targets import resolve
+from .groups import parameter_groups
+from .schedules import make_schedule
 
 log = logging.getLogger(__name__)
 Config = dict[str, Any]
@@ -42,16 +42,6 @@ def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
         return target(list(net.parameters()), **keywords)
     decay = _first(config["weight_decay"], node["default_weight_decay"])
     return target(parameter_groups(net, decay), **keywords)
-
-
-def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Split into weights, with decay, and all else, without; functions that connections share come as a third group.
-
-    A weight is what multiplies inputs: by its name, as torch and this library give them, of at least two axes, and of
-    no norm. Norms, biases, position tables, class tokens and scales are none. The decay of the functions is that of
-    the weights.
-    """
-    return _groups(net, weight_decay, _kind)
 
 
 Kind = Callable[[str, nn.Module, str, nn.Parameter], str]
@@ -107,52 +97,6 @@ def regroup(checkpoint: dict[str, Any], net: nn.Module) -> None:
         for key in ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs"):
             if isinstance(schedule.get(key), list):
                 schedule[key] = schedule[key][:1] * len(now)
-
-
-def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:
-    """Build Lightning's entry for the schedule; None for a constant rate without warm-up."""
-    node = config["scheduler"]
-    warmup = round(steps * min(1.0, config["warmup_epochs"] / config["max_epochs"]))
-    if node["name"] == "plateau":
-        return _plateau(node, optimizer, "val_loss" if config["val_fraction"] > 0 else "train_loss_epoch")
-    if node["name"] == "none" and not warmup:
-        return None
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        return relative_rate(node, (step - warmup) / max(1, steps - warmup))
-
-    return {"scheduler": schedules.LambdaLR(optimizer, factor), "interval": "step"}
-
-
-def relative_rate(node: Config, done: float) -> float:
-    """Give the learning rate as a part of its peak, `done` being the part of the steps that is done.
-
-    One function of the step for every schedule: torch's own cannot be joined for a few steps (OneCycleLR
-    divides by zero) and need as much state.
-    """
-    done = min(done, 1.0)
-    if node["name"] == "cosine":
-        return _fall(done)
-    if node["name"] == "one_cycle":  # Smith & Topin, arXiv:1708.07120, with torch's start at 1/25 of the peak
-        rise = node["pct_start"]
-        if done < rise:
-            return 1 - (1 - 1 / 25) * _fall(done / rise)
-        return _fall((done - rise) / (1 - rise))
-    if node["name"] == "multistep":
-        return node["gamma"] ** sum(done >= milestone for milestone in node["milestones"])
-    return 1.0
-
-
-def _fall(part: float) -> float:
-    """Half a cosine from 1 to 0."""
-    return (1 + math.cos(math.pi * part)) / 2
-
-
-def _plateau(node: Config, optimizer: Optimizer, monitor: str) -> dict[str, Any]:
-    schedule = schedules.ReduceLROnPlateau(optimizer, factor=node["factor"], patience=node["patience"])
-    return {"scheduler": schedule, "interval": "epoch", "monitor": monitor}
 
 
 def _first(value: float | None, default: float) -> float:

@@ -1,23 +1,24 @@
 """From a checked config to the things that train: data, network, task."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import nn
 
 from .. import compiler
-from ..conversion.counting import multiply_adds
+from ..conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
+from ..conversion.growth import refined_to
 from ..conversion.report import Report
 from ..data.factory import image_data_module
 from ..data.images.module import ImageDataModule
 from ..errors import UserError
+from ..models.factory import network
 from ..models.stages import Staged
+from ..optim.factory import make_optimizers
 from ..settings import Config
-from ..tasks import Classification
-from .network import network
-from .optimizers import make_optimizers
+from . import Classification
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,18 @@ def _task(net: nn.Module, config: Config, data: ImageDataModule) -> Classificati
         create_graph=config["optimizer"].get("create_graph", False),
         channels_last=config["channels_last"],
     )
+
+
+def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Experiment:
+    """Bring an experiment's network to an epoch, in place, and count parameters and multiply-adds again."""
+    if not config.get("refine", {}).get("epochs"):
+        return experiment
+    net, data = experiment.net, experiment.data
+    refined_to(net, config, epoch)
+    report = replace(
+        experiment.report,
+        parameters_after=count_parameters(net),
+        parameters_reduced=count_reduced_parameters(net),
+    )
+    macs = multiply_adds(net, (data.channels, data.image_size, data.image_size))
+    return replace(experiment, report=report, macs=macs)

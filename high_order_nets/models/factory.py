@@ -6,9 +6,9 @@ from ..conversion.convert import convert
 from ..conversion.report import Report
 from ..errors import UserError
 from ..layers import HighOrderLayer, Synapse
-from ..models.vision import image_classifier
 from ..settings import Config
 from ..targets import resolve
+from .vision import image_classifier
 
 
 def network(config: Config, *, channels: int, classes: int, image_size: int) -> tuple[nn.Module, Report]:

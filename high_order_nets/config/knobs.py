@@ -1,0 +1,193 @@
+"""What each knob may be, and which go together."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from ..errors import UserError, nearest, show
+from .rules import ABSENT, Rule, at, is_number, is_whole, number, whole, word
+
+NULL = Rule("null", lambda value: value is None)
+
+
+_STRINGS = Rule(
+    "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
+)
+
+
+_STRING = Rule("a name", lambda value: isinstance(value, str))
+
+
+_SIZES = Rule(
+    "a list of whole numbers of at least 1, such as [5,10]",
+    lambda value: isinstance(value, list) and all(is_whole(part) and part >= 1 for part in value),
+)
+
+
+_BETAS = Rule(
+    "two numbers in [0, 1), such as [0.9, 0.99]",
+    lambda value: isinstance(value, list) and len(value) == 2 and all(is_number(b) and 0 <= b < 1 for b in value),
+)
+
+
+_PARTS = Rule(
+    "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
+    lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
+)
+
+
+ACTIVATIONS = (
+    *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
+    *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
+)
+
+
+# A knob that is not here must have the type of its default in conf/.
+RULES: dict[str, Rule] = {
+    "n": whole("[1, inf)"),
+    "segments": whole("[1, inf)"),
+    "scale": number("[1e-6, 1e6]"),
+    "periodicity": number("(0, inf)") | NULL,
+    "domain": word("extrapolate", "linear", "clamp", "tanh", "mirror"),
+    "init": word("linear", "mixed", "relu", "variance_preserving", "constant_random", "uniform"),
+    "parameters": word("nodal", "spectral"),
+    "sharing": word("synapse", "channel") | whole("[1, inf)"),
+    "base": word("silu", "relu", "gelu", "tanh", "identity") | NULL,
+    "input_dropout": number("[0, 1)"),
+    "input_noise": number("[0, inf)"),
+    "width": number("(0, inf)"),
+    "rescale_planes": number("(0, inf)") | word("match", "match_reduced"),
+    "stem": word("auto", "cifar", "cifar2", "imagenet"),
+    "activation": word(*ACTIVATIONS),
+    "skip": _STRINGS | _STRING,
+    "loss": word("cross_entropy", "mse"),
+    "label_smoothing": number("[0, 1)"),
+    "max_epochs": whole("[1, inf)"),
+    "batch_size": whole("[1, inf)"),
+    "learning_rate": number("(0, inf)") | NULL,
+    "weight_decay": number("[0, inf)") | NULL,
+    "gradient_clip_val": number("[0, inf)"),
+    "warmup_epochs": number("[0, inf)"),
+    "early_stopping": whole("[1, inf)") | NULL,
+    "clamp_weights": number("(0, inf)") | NULL,
+    "epochs_per_layer": whole("[1, inf)"),
+    "checkpoint.every_n_steps": whole("[1, inf)") | NULL,
+    "refine.epochs": _SIZES,
+    "refine.n": _SIZES,
+    "refine.segments": _SIZES,
+    "seed": whole("[0, 4294967295]"),
+    "train_fraction": number("(0, 1]"),
+    "val_fraction": number("[0, 1)"),
+    "num_workers": whole("[0, inf)"),
+    "precision": word("32-true", "16-mixed", "bf16-mixed", "64-true"),
+    "matmul_precision": word("highest", "high", "medium"),
+    "dataset.subset": word("random", "first"),
+    "dataset.normalize": word("interval", "standard"),
+    "dataset.interval": number("(0, inf)"),
+    "dataset.image_size": whole("[1, inf)") | NULL,
+    "dataset.augment.crop": whole("[0, inf)"),
+    "dataset.augment.rotation": number("[0, 180]"),
+    "dataset.augment.cutout": whole("[0, inf)"),
+    "optimizer.default_learning_rate": number("(0, inf)"),
+    "optimizer.default_weight_decay": number("[0, inf)"),
+    "optimizer.betas": _BETAS,
+    "optimizer.update_period": whole("[1, inf)"),
+    "optimizer.p": number("(0, inf)"),
+    "optimizer.max_iter": whole("[1, inf)"),
+    "optimizer.history_size": whole("[1, inf)"),
+    "optimizer.line_search_fn": word("strong_wolfe") | NULL,
+    "scheduler.gamma": number("(0, inf)"),
+    "scheduler.milestones": _PARTS,
+    "scheduler.pct_start": number("(0, 1)"),
+    "scheduler.patience": whole("[0, inf)"),
+    "plots.every_n_epochs": whole("[1, inf)") | NULL,
+    "plots.format": word("png", "pdf", "svg"),
+    "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
+    "model_name.hidden_width": whole("[1, inf)"),
+    "model_name.hidden_layers": whole("[0, inf)"),
+    "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
+    "trainer.devices": whole("[1, inf)") | word("auto"),
+}
+
+
+def check_values(config: dict[str, Any], reference: dict[str, Any], known: list[str]) -> None:
+    """Refuse values of `config` that break a rule, differ in type from `reference` or are not in it at all."""
+    for key, rule in RULES.items():
+        if (value := at(config, key)) is not ABSENT:
+            rule.check(key, value)
+    _check_like(config, reference, "", known)
+    _check_together(config)
+
+
+def _check_like(value: Any, default: Any, key: str, known: list[str]) -> None:
+    if isinstance(default, dict) and isinstance(value, dict):
+        for name in {**value, **default}:
+            path = f"{key}.{name}" if key else str(name)
+            if name not in default:
+                raise UserError(f"{path}={show(value[name])}: unknown key {path}{nearest(path, known)}")
+            if name not in value:
+                raise UserError(f"{path}: cannot be left out")
+            _check_like(value[name], default[name], path, known)
+    elif isinstance(default, dict) and isinstance(value, bool) and (flat := key.rpartition(".")[2]) in known:
+        raise UserError(f"{key}={show(value)}: {key} has keys of its own; did you mean {flat}={show(value)}?")
+    elif key not in RULES and not _is_like(value, default):
+        raise UserError(f"{key}={show(value)}: expected {_kind(default)}, as its default {show(default)}")
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    if isinstance(default, list) and isinstance(value, list):
+        return not default or all(_is_like(part, default[0]) for part in value)
+    if isinstance(default, float):
+        return is_number(value)
+    if isinstance(default, int) and not isinstance(default, bool):
+        return is_whole(value)
+    if default is None:
+        return not isinstance(value, float) or math.isfinite(value)
+    return isinstance(value, type(default))
+
+
+def _kind(default: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "keys"}
+    return names.get(type(default), "a finite value")
+
+
+def _check_together(config: dict[str, Any]) -> None:
+    layer = config["layer_type"]
+    pieces = layer.get("segments", 1)
+    if str(layer["_target_"]).endswith(".ContinuousPiecewise") and layer["n"] < 2 <= pieces:
+        raise UserError(f"n={layer['n']}: continuous pieces meet at shared nodes, so segments={pieces} needs n >= 2")
+    if config["scheduler"]["name"] == "plateau" and config["warmup_epochs"] > 0:
+        raise UserError(f"warmup_epochs={config['warmup_epochs']}: scheduler=plateau has none; take cosine or none")
+    if config["early_stopping"] and not config["val_fraction"] > 0:
+        raise UserError(f"early_stopping={config['early_stopping']}: needs a validation split; add val_fraction=0.1")
+    if config["layer_by_layer"] and config["early_stopping"]:
+        raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
+    if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
+        raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
+    _check_refinement(config, config["refine"])
+    name = config["choices"]["layer_type"]
+    if name.endswith(("1d", "3d")):
+        rule = "images have two dimensions"
+        raise UserError(f"layer_type={name}: {rule}; nearest valid name: {name.removesuffix(name[-2:])}2d")
+
+
+def _check_refinement(config: dict[str, Any], refine: dict[str, Any]) -> None:
+    """Refuse refinements that never come, that lose functions, or that the layer type does not have."""
+    epochs, sizes = refine["epochs"], {key: refine[key] for key in ("n", "segments") if refine[key]}
+    for key, values in sizes.items():
+        if len(values) != len(epochs):
+            raise UserError(f"refine.{key}={values}: expected one for each of refine.epochs={epochs}")
+        if key not in config["layer_type"]:
+            raise UserError(f"refine.{key}={values}: layer_type={config['choices']['layer_type']} has no {key}")
+        for before, after in pairwise([config["layer_type"][key], *values]):
+            if after < before or (key == "segments" and after % before):
+                rule = "n may not fall" if key == "n" else "segments may only become multiples"
+                raise UserError(f"refine.{key}={values}: {rule}, and {before} comes before {after}")
+    if epochs and not sizes:
+        raise UserError(f"refine.epochs={epochs}: needs refine.n or refine.segments")
+    if sorted(set(epochs)) != epochs:
+        raise UserError(f"refine.epochs={epochs}: expected growing numbers")
+    if epochs and epochs[-1] >= config["max_epochs"]:
+        raise UserError(f"refine.epochs={epochs}: training ends after max_epochs={config['max_epochs']}")
+    if epochs and config["choices"]["trainer"] == "ddp":
+        raise UserError(f"refine.epochs={epochs}: one process alone can refine; take trainer=gpu or cpu")

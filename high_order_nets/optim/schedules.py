@@ -1,0 +1,55 @@
+"""Learning rates over the steps of a run."""
+
+import math
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim import lr_scheduler as schedules
+
+from .factory import Config
+
+
+def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:
+    """Build Lightning's entry for the schedule; None for a constant rate without warm-up."""
+    node = config["scheduler"]
+    warmup = round(steps * min(1.0, config["warmup_epochs"] / config["max_epochs"]))
+    if node["name"] == "plateau":
+        return _plateau(node, optimizer, "val_loss" if config["val_fraction"] > 0 else "train_loss_epoch")
+    if node["name"] == "none" and not warmup:
+        return None
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return relative_rate(node, (step - warmup) / max(1, steps - warmup))
+
+    return {"scheduler": schedules.LambdaLR(optimizer, factor), "interval": "step"}
+
+
+def relative_rate(node: Config, done: float) -> float:
+    """Give the learning rate as a part of its peak, `done` being the part of the steps that is done.
+
+    One function of the step for every schedule: torch's own cannot be joined for a few steps (OneCycleLR
+    divides by zero) and need as much state.
+    """
+    done = min(done, 1.0)
+    if node["name"] == "cosine":
+        return _fall(done)
+    if node["name"] == "one_cycle":  # Smith & Topin, arXiv:1708.07120, with torch's start at 1/25 of the peak
+        rise = node["pct_start"]
+        if done < rise:
+            return 1 - (1 - 1 / 25) * _fall(done / rise)
+        return _fall((done - rise) / (1 - rise))
+    if node["name"] == "multistep":
+        return node["gamma"] ** sum(done >= milestone for milestone in node["milestones"])
+    return 1.0
+
+
+def _fall(part: float) -> float:
+    """Half a cosine from 1 to 0."""
+    return (1 + math.cos(math.pi * part)) / 2
+
+
+def _plateau(node: Config, optimizer: Optimizer, monitor: str) -> dict[str, Any]:
+    schedule = schedules.ReduceLROnPlateau(optimizer, factor=node["factor"], patience=node["patience"])
+    return {"scheduler": schedule, "interval": "epoch", "monitor": monitor}
