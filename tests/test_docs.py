@@ -1,4 +1,4 @@
-"""The pages under docs/ and their pictures; tests/training/test_commands.py runs their Python."""
+"""The pages under docs/ and their pictures; tests/cli/test_commands.py runs their Python."""
 
 import importlib.util
 import re

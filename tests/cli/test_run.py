@@ -16,8 +16,7 @@ from high_order_nets.cli.job import Job
 from high_order_nets.config import catalogue
 from high_order_nets.config import compose as composing
 from high_order_nets.config.overrides import parse
-
-from .conftest import Runner
+from tests.runner import Runner
 
 ROOT = Path(__file__).parents[2]
 Captured = pytest.CaptureFixture[str]

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from high_order_nets import cli
-
-from .conftest import Runner
+from tests.runner import Runner
 
 # What the scripts in examples/ preset; test_run.py runs the scripts themselves.
 PRESETS = {"cifar100": {"dataset": "cifar100", "model_name": "resnet10"}, "mnist": {"dataset": "mnist"}}

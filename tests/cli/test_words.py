@@ -19,8 +19,7 @@ from high_order_nets.errors import Interrupted, nearest
 from high_order_nets.inference.export import Exported
 from high_order_nets.runs.record import circumstances
 from high_order_nets.runs.summary import show_summary
-
-from .conftest import Runner
+from tests.runner import Runner
 
 Captured = pytest.CaptureFixture[str]
 FAST = ["dataset=digits", "model_name=simple", "max_epochs=1", "train_fraction=0.2", "plots.enabled=false"]

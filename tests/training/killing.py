@@ -19,8 +19,7 @@ import torch
 from high_order_nets.runs.checkpoints import read_checkpoint
 from high_order_nets.training import run
 from high_order_nets.training.checkpoint_io import WholeFiles
-
-from .crashes import assert_equal, results
+from tests.training.crashes import assert_equal, results
 
 
 def forked(work: Callable[[], Any]) -> int:

@@ -8,8 +8,7 @@ import pytest
 
 from high_order_nets.errors import UserError
 from high_order_nets.tasks.experiment import build
-
-from .conftest import write_images
+from tests.experiments import write_images
 
 Settings = Callable[..., dict[str, Any]]
 

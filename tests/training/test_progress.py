@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets.training.callbacks.progress import clock
-
-from .terminal import screen_of
+from tests.training.terminal import screen_of
 
 LINE = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "val_fraction=0.2", "max_epochs=3", "n=2")
 REFINED = ("refine.epochs=[1]", "refine.n=[3]", "plots.enabled=false")

@@ -19,8 +19,7 @@ from high_order_nets.optim.groups import replace_parameters
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.experiment import build, refined_experiment
 from high_order_nets.training import run
-
-from .crashes import assert_equal, crash_at, results
+from tests.training.crashes import assert_equal, crash_at, results
 
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.1", "width=0.25")
 REFINE = ("max_epochs=3", "n=2", "refine.epochs=[1,2]", "refine.n=[3,4]")

@@ -13,8 +13,7 @@ from high_order_nets import cli
 from high_order_nets.data.images.digits import load_digits
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
-
-from .crashes import assert_equal, crash_at, results
+from tests.training.crashes import assert_equal, crash_at, results
 
 Settings = Callable[..., dict[str, Any]]
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "batch_size=64", "max_epochs=2")

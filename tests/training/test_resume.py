@@ -12,8 +12,7 @@ from high_order_nets.runs import checkpoints
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training.callbacks.saver import Saver
-
-from .crashes import assert_equal, crash_at, results
+from tests.training.crashes import assert_equal, crash_at, results
 
 Settings = Callable[..., dict[str, Any]]
 # 4 steps an epoch with a validation split, 6 without

@@ -19,8 +19,7 @@ from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training import trainer as trainers
 from high_order_nets.training.callbacks.lines import EpochLines
-
-from .crashes import assert_equal, crash_at, results
+from tests.training.crashes import assert_equal, crash_at, results
 
 Settings = Callable[..., dict[str, Any]]
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "batch_size=64", "max_epochs=2")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
-
-from .conftest import Runner
+from tests.runner import Runner
 
 # What is typed after `train`, and what the line says beside it.
 BAD = {

@@ -24,8 +24,7 @@ from high_order_nets.data.images.prepared import load_images, read_prepared
 from high_order_nets.data.images.sources import TIMEOUT, Archive, RawFile, Source, find_source
 from high_order_nets.data.split import split_indices
 from high_order_nets.errors import UserError
-
-from .conftest import make_images
+from tests.data.conftest import make_images
 
 
 @pytest.mark.parametrize(("side", "before"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)])

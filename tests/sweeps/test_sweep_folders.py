@@ -11,8 +11,7 @@ from high_order_nets.errors import UserError
 from high_order_nets.sweeps import sweep, table
 from high_order_nets.sweeps.options import Options
 from high_order_nets.sweeps.view import wrapped
-
-from .tables import FIGURES, leave
+from tests.sweeps.tables import FIGURES, leave
 
 
 def job(n: int, **config: Any) -> dict[str, Any]:

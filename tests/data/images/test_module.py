@@ -13,8 +13,7 @@ from high_order_nets.data.images.augment import Augment
 from high_order_nets.data.images.module import ImageDataModule, ImageSettings
 from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.errors import UserError
-
-from .conftest import make_images
+from tests.data.conftest import make_images
 
 CONFIG: dict[str, Any] = {
     "dataset": {

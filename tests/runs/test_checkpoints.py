@@ -16,8 +16,7 @@ from high_order_nets.runs.checkpoints import read_checkpoint
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training.checkpoint_io import WholeFiles
-
-from .crashes import assert_equal, crash_at, results
+from tests.training.crashes import assert_equal, crash_at, results
 
 Settings = Callable[..., dict[str, Any]]
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "batch_size=64", "max_epochs=3")

@@ -8,8 +8,7 @@ import pytest
 from high_order_nets.errors import UserError
 from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps.options import Options, check_names, keep, parse
-
-from .tables import make
+from tests.sweeps.tables import make
 
 
 def test_options_are_read(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from safetensors.torch import load_file, save_file
 from high_order_nets.data.images.prepared import KEYS, load_images
 from high_order_nets.data.images.sources import MNIST_SHA256, find_source
 from high_order_nets.errors import UserError
-
-from .conftest import cifar_archive, make_images, md5, write_files
+from tests.data.conftest import cifar_archive, make_images, md5, write_files
 
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: the connection is refused
 

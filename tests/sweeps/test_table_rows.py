@@ -6,8 +6,7 @@ import pytest
 
 from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps import table
-
-from .tables import make, two
+from tests.sweeps.tables import make, two
 
 
 def test_figures_of_a_row() -> None:

@@ -14,8 +14,7 @@ from high_order_nets.runs.folder import Run, both_deciding, read
 from high_order_nets.settings import deciding
 from high_order_nets.sweeps import plot as sweep_plot
 from high_order_nets.sweeps import sweep, table
-
-from .tables import FIGURES, leave, make
+from tests.sweeps.tables import FIGURES, leave, make
 
 
 def composed(line: str) -> dict[str, Any]:

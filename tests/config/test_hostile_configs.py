@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
-
-from .conftest import Runner
+from tests.runner import Runner
 
 TOUCH = "{_target_: os.system, command: touch MARKER}"
 CALLED = "{_target_: pathlib.Path.touch, _args_: [MARKER]}"

@@ -6,8 +6,7 @@ from rich.table import Table
 
 from high_order_nets.sweeps import table
 from high_order_nets.sweeps.view import lay_out, wrapped
-
-from .tables import make, two
+from tests.sweeps.tables import make, two
 
 
 def layout(rows: list[table.Row], width: int | None, chosen: list[str] | None = None) -> list[Any]:

@@ -16,8 +16,7 @@ from high_order_nets.conversion.convert import LAYERS
 from high_order_nets.conversion.swaps import ACTIVATIONS
 from high_order_nets.errors import UserError
 from high_order_nets.models.mlp import mlp
-
-from .test_readers import converted
+from tests.conversion.test_source import converted
 
 
 class Tied(nn.Module):

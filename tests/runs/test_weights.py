@@ -19,8 +19,7 @@ from high_order_nets.models.stages import Staged
 from high_order_nets.runs import checkpoints
 from high_order_nets.runs.checkpoints import load_state, read_checkpoint, save_weights
 from high_order_nets.training.checkpoint_io import WholeFiles
-
-from .folders import checkpoint
+from tests.runs.folders import checkpoint
 
 
 def test_checkpoints_are_written_whole_and_read_on_the_cpu(tmp_path: Path) -> None:

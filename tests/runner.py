@@ -1,14 +1,10 @@
 """The command line without its training: `run.train` and `run.test` are replaced by ones that only remember."""
 
 import json
-import logging
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
 import yaml
 
 from high_order_nets.errors import Diverged, UserError
@@ -42,14 +38,3 @@ class Runner(ModuleType):
     def test(self, checkpoint: Path) -> float:
         self.tested.append(checkpoint)
         return 0.5
-
-
-@pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
-    fake = Runner()
-    monkeypatch.setitem(sys.modules, fake.__name__, fake)
-    yield fake
-    for handler in logging.getLogger().handlers[:]:
-        if isinstance(handler, logging.FileHandler):
-            logging.getLogger().removeHandler(handler)
-            handler.close()

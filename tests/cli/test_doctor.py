@@ -7,8 +7,7 @@ import pytest
 
 from high_order_nets import cli
 from high_order_nets.cli import doctor
-
-from .conftest import write_images
+from tests.experiments import write_images
 
 
 def report(capsys: pytest.CaptureFixture[str]) -> str:

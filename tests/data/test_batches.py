@@ -3,8 +3,7 @@ import torch
 
 from high_order_nets.data.batches import EpochBatches, derive_seed, make_loader
 from high_order_nets.errors import UserError
-
-from .conftest import make_images
+from tests.data.conftest import make_images
 
 
 def sampled(count: int = 50, batch_size: int = 8, epoch: int = 0, seed: int = 1, **options):

@@ -8,8 +8,7 @@ import pytest
 from high_order_nets import cli
 from high_order_nets.config import compose as config
 from high_order_nets.config.overrides import parse
-
-from .conftest import Runner
+from tests.runner import Runner
 
 Captured = pytest.CaptureFixture[str]
 

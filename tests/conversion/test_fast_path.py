@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from high_order_nets import convert
 from high_order_nets.conversion.swaps import turn_off_fast_path
-
-from .test_readers import OPTIONS, assert_all_ways_agree, converted
+from tests.conversion.test_source import OPTIONS, assert_all_ways_agree, converted
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*nested tensor")
 

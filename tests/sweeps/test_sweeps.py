@@ -9,8 +9,7 @@ import pytest
 from high_order_nets import cli
 from high_order_nets.config import compose as config
 from high_order_nets.errors import Interrupted
-
-from .conftest import FAILURES, Runner
+from tests.runner import FAILURES, Runner
 
 Captured = pytest.CaptureFixture[str]
 
@@ -54,7 +53,7 @@ def test_a_sweep_run_again_runs_what_is_missing(
     runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     assert sweep(tmp_path, "seed=1,70,72") == 1
-    monkeypatch.setattr("tests.cli.conftest.FAILURES", {})
+    monkeypatch.setattr("tests.runner.FAILURES", {})
     runner.configs.clear()
     assert sweep(tmp_path, "seed=1,70,72") == 0
     assert [config["seed"] for config in runner.configs] == [70, 72]
