@@ -15,8 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from ..config import compose as config
-from ..config import jobs
+from ..config import compose, jobs
 from ..config.compose import Plan
 from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
@@ -31,7 +30,7 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
     typed = command or shlex.join([PROGRAM, "train", *argv])
     if arguments.search and not arguments.show:
         return import_module("high_order_nets.sweeps.search").run(arguments, typed)
-    plan = config.plan(arguments)
+    plan = compose.plan(arguments)
     if arguments.show:
         _run_hydra(Job(typed), arguments, plan)
         return 0
@@ -66,7 +65,7 @@ def _sweep(typed: str, arguments: Arguments, plan: Plan, folder: Path) -> int:
 def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
     """Hand the checked command line to Hydra, with its sweepers and launchers."""
     flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
-    run = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="config")(job)
+    run = hydra.main(version_base="1.3", config_path=str(compose.conf_dir()), config_name="config")(job)
     try:
         with (
             _stage([PROGRAM, *flags, *plan.overrides]),
@@ -75,7 +74,7 @@ def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
         ):
             run()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(config.one_line(error)) from error
+        raise UserError(compose.one_line(error)) from error
     except OSError as error:  # a job keeps its own errors, so this is Hydra making the folder
         raise UserError(f"{error.filename}: the run's folder cannot be written: {error.strerror}") from error
 

@@ -15,8 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from .. import targets
 from ..errors import UserError, expected, nearest, show
 from ..settings import deciding
-from . import guard as hydra_part
-from . import unread
+from . import guard, unread
 from .catalogue import GROUPS
 from .knobs import check_values
 from .overrides import ALIASES, search_path, twin
@@ -97,7 +96,7 @@ class Checker:
     def check(self, job: Sequence[str]) -> CheckedJob:
         """Return the job with its resolved config, or refuse it."""
         overrides = self.parser.parse_overrides(list(job))
-        hydra_part.check_overrides(overrides, self.groups_dir)
+        guard.check_overrides(overrides, self.groups_dir)
         paths = [search_path(self.groups_dir)] if self.groups_dir else []
         files = [str(override.input_line) for override in overrides if self.check_choice(override)]
         defaults = self.compose([*files, *paths])
@@ -124,13 +123,13 @@ class Checker:
         """Refuse what Hydra's own part may not say."""
         typed = [override for override in overrides if override.is_hydra_override()]
         groups = [str(override.input_line) for override in typed if self.is_group(override)]
-        if any(override.key_or_group.startswith(hydra_part.PARTS) for override in typed):
-            hydra_part.check_code(config, self.compose(groups))
+        if any(override.key_or_group.startswith(guard.PARTS) for override in typed):
+            guard.check_code(config, self.compose(groups))
         if self.groups_dir:
             lines = [str(override.input_line) for override in typed]
             roots = [str(override.input_line) for override in overrides if override.key_or_group == "root"]
-            hydra_part.check_files(config, self.compose([*dict.fromkeys([*paths, *lines, *roots])]))
-        hydra_part.check_paths(config)
+            guard.check_files(config, self.compose([*dict.fromkeys([*paths, *lines, *roots])]))
+        guard.check_paths(config)
 
     def options(self, group: str) -> list[str]:
         """Return the names that the group can be set to."""
@@ -205,6 +204,6 @@ def _keys(config: DictConfig) -> list[str]:
 
 def _check_targets(config: DictConfig) -> None:
     """Refuse what names code to run, other than a group's own `_target_`."""
-    for path, name in hydra_part.code(OmegaConf.to_container(_own(config), resolve=False), ()):
+    for path, name in guard.code(OmegaConf.to_container(_own(config), resolve=False), ()):
         if path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
             targets.check(name, ".".join(path[:-1]))

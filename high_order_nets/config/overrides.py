@@ -117,7 +117,7 @@ def _readable(key: str, value: str) -> str:
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
     from hydra.errors import HydraException  # noqa: PLC0415
 
-    from . import guard as hydra_part  # noqa: PLC0415 - it imports Hydra too
+    from . import guard  # noqa: PLC0415 - it imports Hydra too
 
     for override in (f"{key}={value}", f"{key}={quote(value)}"):
         try:
@@ -125,7 +125,7 @@ def _readable(key: str, value: str) -> str:
         except HydraException:
             continue
         return override
-    if meant := twin(key, [*GROUPS, *_knob_names(), *hydra_part.CHOICES, *hydra_part.KEYS], hydra_part.PARTS):
+    if meant := twin(key, [*GROUPS, *_knob_names(), *guard.CHOICES, *guard.KEYS], guard.PARTS):
         raise UserError(f"{key}={value}: did you mean {meant}={value}?")
     raise UserError(f"{key}={value}: expected key=value, the key made of letters, digits, dots and underscores")
 

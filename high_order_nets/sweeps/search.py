@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from rich.console import Console
 
 from ..cli.terminal import told_how_to_go_on
-from ..config import compose as config
+from ..config import compose
 from ..config.overrides import Arguments
 from ..config.rules import Rule, whole, word
 from ..errors import Interrupted, UserError, nearest
@@ -53,7 +53,7 @@ def run(arguments: Arguments, command: str) -> int:
     search = read(arguments)
     trials = _trials_module()
     lines = (*search.fixed, *(str(override.input_line) for override in search.ranges.values()))
-    plan = config.plan(replace(arguments, overrides=lines))
+    plan = compose.plan(replace(arguments, overrides=lines))
     for job in plan.jobs:
         if not job["val_fraction"] > 0:
             raise UserError(f"val_fraction={job['val_fraction']}: search scores by validation; add val_fraction=0.1")
@@ -70,7 +70,7 @@ def run(arguments: Arguments, command: str) -> int:
 
 def read(arguments: Arguments) -> Search:
     """Join the chosen file and the line: values swept on the line are ranges, plain ones take a range away."""
-    settings = config.compose_search(arguments.search, arguments.groups_dir)
+    settings = compose.compose_search(arguments.search, arguments.groups_dir)
     for key in settings.keys() | RULES.keys():
         if key not in RULES:
             raise UserError(f"search.{key}: unknown key search.{key}{nearest(key, RULES)}")

@@ -10,8 +10,7 @@ import pytest
 
 from high_order_nets import cli
 from high_order_nets.cli import completion
-from high_order_nets.config import catalogue
-from high_order_nets.config import compose as composing
+from high_order_nets.config import catalogue, compose
 from high_order_nets.config.overrides import parse
 
 
@@ -56,7 +55,7 @@ def test_commands_and_knobs_are_all_offered(capsys: pytest.CaptureFixture[str]) 
 def test_what_is_offered_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
     for key in ("domain", "dataset.normalize"):
         for word in offered(f"train {key}=", capsys):
-            assert composing.plan(parse([word.strip()])).jobs
+            assert compose.plan(parse([word.strip()])).jobs
 
 
 def test_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +66,7 @@ def test_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("group", catalogue.GROUPS)
 def test_the_names_are_hydras(group: str) -> None:
-    with composing._composer() as loader:
+    with compose._composer() as loader:
         assert catalogue.choices_of(group) == sorted(loader.get_group_options(group))
 
 

@@ -13,8 +13,7 @@ import yaml
 from high_order_nets import cli
 from high_order_nets.cli import manual
 from high_order_nets.cli.job import Job
-from high_order_nets.config import catalogue
-from high_order_nets.config import compose as composing
+from high_order_nets.config import catalogue, compose
 from high_order_nets.config.overrides import parse
 from tests.runner import Runner
 
@@ -62,7 +61,7 @@ def test_every_choice_of_every_group_passes_its_own_checks() -> None:
     names["layer_type"] = [name for name in names["layer_type"] if not name.endswith(("1d", "3d"))]
     for row in range(max(map(len, names.values()))):
         line = [f"{group}={some[row % len(some)]}" for group, some in names.items()]
-        choices = composing.plan(parse(line)).jobs[0]["choices"]
+        choices = compose.plan(parse(line)).jobs[0]["choices"]
         assert [f"{group}={choices[group]}" for group in names] == line
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
-from high_order_nets.config import compose as config
+from high_order_nets.config import compose
 from high_order_nets.config.overrides import parse
 from tests.runner import Runner
 
@@ -53,7 +53,7 @@ def test_more_epochs_let_every_job_go_on(runner: Runner, tmp_path: Path) -> None
 
 
 def test_the_folder_of_a_run_is_evaluated_once() -> None:
-    plan = config.plan(parse(["n=2"]))
+    plan = compose.plan(parse(["n=2"]))
     assert f"hydra.run.dir='{plan.run_dir}'" in plan.overrides
 
 
@@ -73,7 +73,7 @@ def test_jobs_that_differ_only_in_unread_knobs_run_once(runner: Runner, tmp_path
 def test_a_sweep_begun_with_all_its_jobs_keeps_them(runner: Runner, tmp_path: Path, monkeypatch) -> None:
     line = ["train", "-m", "layer_type=standard", "n=2,3", f"run_dir={tmp_path}"]
     with monkeypatch.context() as before:
-        before.setattr(config.CheckedJob, "effective", property(lambda job: job.config))
+        before.setattr(compose.CheckedJob, "effective", property(lambda job: job.config))
         assert cli.main(line) == 0
     assert len(runner.configs) == 2
     (tmp_path / "1" / "metrics.json").unlink()
@@ -135,13 +135,13 @@ def test_a_sweep_begun_with_all_its_jobs_keeps_them(runner: Runner, tmp_path: Pa
     ],
 )
 def test_knobs_without_effect_are_named(typed: str, said: str | None) -> None:
-    notes = config.plan(parse(typed.split())).notes
+    notes = compose.plan(parse(typed.split())).notes
     assert "; ".join(notes) == (said or "")
 
 
 def test_in_a_sweep_a_knob_is_named_that_no_job_reads() -> None:
     def notes(layer_types: str) -> list[str]:
-        plan = config.plan(parse(["-m", f"layer_type={layer_types}", "segments=2", "seed=1,2"]))
+        plan = compose.plan(parse(["-m", f"layer_type={layer_types}", "segments=2", "seed=1,2"]))
         return [note for note in plan.notes if "segments" in note]
 
     assert notes("standard,continuous2d") == []
@@ -158,4 +158,4 @@ def test_a_drawn_list_is_the_one_on_record(runner: Runner, tmp_path: Path) -> No
     assert not runner.configs
     single = ["train", line[3], f"run_dir={tmp_path / 'single'}"]
     assert cli.main(single) == 0
-    assert runner.configs[0]["skip"] == config.plan(parse(single[1:])).jobs[0]["skip"]
+    assert runner.configs[0]["skip"] == compose.plan(parse(single[1:])).jobs[0]["skip"]

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from high_order_nets.kernels import dense as dense_module
+from high_order_nets.kernels import dense
 from high_order_nets.kernels.dense import PIECE, _plus, _summed, rows_of_a_piece
 from high_order_nets.kernels.expansion import Expansion
 from high_order_nets.kernels.product import balanced_product, product_neuron
@@ -121,7 +121,7 @@ def test_pieces_add_up_what_they_say_of_shared_functions(options: Any, monkeypat
     seed = torch.randn(5, 3, 2, 2, dtype=torch.float64)
     inputs = [x, *layer.parameters()]
     whole = torch.autograd.grad(layer(x), inputs, seed)
-    monkeypatch.setattr(dense_module, "rows_of_a_piece", lambda *_: 2)
+    monkeypatch.setattr(dense, "rows_of_a_piece", lambda *_: 2)
     for found, expected in zip(torch.autograd.grad(layer(x), inputs, seed), whole, strict=True):
         torch.testing.assert_close(found, expected)
 

@@ -21,8 +21,7 @@ from optuna.trial import TrialState
 from high_order_nets import cli
 from high_order_nets.config.catalogue import choices_of
 from high_order_nets.config.overrides import parse
-from high_order_nets.sweeps import search
-from high_order_nets.sweeps import study as trials
+from high_order_nets.sweeps import search, study
 from high_order_nets.sweeps.trial import TrialProcess
 
 Captured = pytest.CaptureFixture[str]
@@ -68,8 +67,8 @@ class FakeTrial:
 @pytest.fixture
 def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Search among fake trials with these outcomes, in tmp_path/search; the exit status."""
-    monkeypatch.setattr(trials, "TrialProcess", FakeTrial)
-    monkeypatch.setattr(trials, "_POLL", 0)
+    monkeypatch.setattr(study, "TrialProcess", FakeTrial)
+    monkeypatch.setattr(study, "_POLL", 0)
 
     def run(outcomes: str, *argv: str) -> int:
         FakeTrial.outcomes, FakeTrial.started = outcomes.split(), []
@@ -92,8 +91,8 @@ def states(folder: Path) -> list[TrialState]:
 
 
 def open_study(folder: Path) -> Any:
-    journal = trials.JournalStorage(trials.JournalFileBackend(str(folder / "search.journal")))
-    return trials.optuna.load_study(study_name="search", storage=journal)
+    journal = study.JournalStorage(study.JournalFileBackend(str(folder / "search.journal")))
+    return study.optuna.load_study(study_name="search", storage=journal)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def open_study(folder: Path) -> Any:
     ],
 )
 def test_ranges_in_hydras_words(line: str, expected: object) -> None:
-    assert trials.distribution(OverridesParser.create().parse_override(line)) == expected
+    assert study.distribution(OverridesParser.create().parse_override(line)) == expected
 
 
 @pytest.mark.parametrize("name", choices_of("search"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
-from high_order_nets.config import compose as config
+from high_order_nets.config import compose
 from high_order_nets.errors import Interrupted
 from tests.runner import FAILURES, Runner
 
@@ -181,6 +181,6 @@ def test_damaged_files_cost_only_their_own_row(runner: Runner, tmp_path: Path, c
 def test_a_launcher_that_is_not_there_names_its_extra(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr(config.Checker, "options", lambda *_: ["basic"])
+    monkeypatch.setattr(compose.Checker, "options", lambda *_: ["basic"])
     assert sweep(Path("unused"), f"hydra/launcher={name}") == 2
     assert f'pip install "high-order-nets[{name.split("_", maxsplit=1)[0]}]"' in capsys.readouterr().err

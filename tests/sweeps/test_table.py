@@ -12,8 +12,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from high_order_nets.runs.folder import Run
-from high_order_nets.sweeps import plot as sweep_plot
-from high_order_nets.sweeps import table
+from high_order_nets.sweeps import plot, table
 
 
 def make_run(status: str = "finished", score: float = 0.5, keys: tuple[str, ...] | None = (), **config: Any) -> Run:
@@ -79,25 +78,25 @@ def test_texts_survive_markdown_and_csv() -> None:
 )
 def test_numbers_that_were_swept(values: list[Any], expected: list[str]) -> None:
     rows = table.group([make_run(keys=("x", "layer_type"), x=x, layer_type=str(x)) for x in values])
-    assert sweep_plot.swept_numbers(rows) == expected
+    assert plot.swept_numbers(rows) == expected
 
 
 def test_a_grid_is_drawn_as_lines_and_a_search_as_points(tmp_path: Path) -> None:
     grid = [make_run(keys=("n", "layer_type"), n=n, layer_type=layer) for layer in "ab" for n in (2, 3, 5)]
-    lines = sweep_plot._lines(table.group(grid), "n")
+    lines = plot._lines(table.group(grid), "n")
     assert list(lines) == ["a", "b"]
-    assert sweep_plot._is_grid(lines, "n")
+    assert plot._is_grid(lines, "n")
     found = [make_run(keys=("n", "rate"), n=n, rate=n**0.5) for n in range(1, 20)]
-    assert not sweep_plot._is_grid(sweep_plot._lines(table.group(found), "n"), "n")
+    assert not plot._is_grid(plot._lines(table.group(found), "n"), "n")
     for runs in (grid, found):
-        for file in sweep_plot.write_plots(table.group(runs), "test_acc", tmp_path):
+        for file in plot.write_plots(table.group(runs), "test_acc", tmp_path):
             assert file.read_bytes().startswith(b"\x89PNG")
     assert {file.name for file in tmp_path.iterdir()} == {"results_n.png", "results_rate.png"}
 
 
 def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
-    assert sweep_plot.write_plots([], "test_acc", tmp_path) == []
-    assert sweep_plot.write_plots(table.group([make_run("failed", n=n) for n in (2, 3)]), "test_acc", tmp_path) == []
+    assert plot.write_plots([], "test_acc", tmp_path) == []
+    assert plot.write_plots(table.group([make_run("failed", n=n) for n in (2, 3)]), "test_acc", tmp_path) == []
 
 
 def sweep_of(layers: str, seeds: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Figure]:
@@ -112,7 +111,7 @@ def sweep_of(layers: str, seeds: int, monkeypatch: pytest.MonkeyPatch, folder: P
         costs = {"parameters": 1e6 * (1 if layer == "standard" else n), "macs": 5e8}
         metrics = {"status": "finished", "test_acc": 0.5 + n / 10 + seed / 100} | costs
         runs.append(Run(folder / f"{layer}{n}{seed}", choices, ("layer_type", "n"), metrics))
-    sweep_plot.write_plots(table.group(runs), "test_acc", folder)
+    plot.write_plots(table.group(runs), "test_acc", folder)
     return drawn
 
 
@@ -152,14 +151,14 @@ def test_names_of_close_points_cover_nothing(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_points_of_a_search_differ_by_more_than_colour(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sweep_plot, "LINES", 0)
+    monkeypatch.setattr(plot, "LINES", 0)
     (axes,) = sweep_of("standard polynomial2d", 1, monkeypatch, tmp_path)["results_n.png"].axes
     shapes = {points.get_paths()[0].vertices.tobytes() for points in axes.collections}
     assert len(shapes) == len(axes.collections) == 2
 
 
 def test_ticks_of_a_logarithmic_axis_are_numbers() -> None:
-    assert [sweep_plot._tick(value) for value in (1e-4, 0.3, 200, 11_173_962, 5.6e8)] == [
+    assert [plot._tick(value) for value in (1e-4, 0.3, 200, 11_173_962, 5.6e8)] == [
         "0.0001",
         "0.3",
         "200",

@@ -6,19 +6,18 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from high_order_nets.config import compose as config
+from high_order_nets.config import compose
 from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
 from high_order_nets.runs.claims import check_same
 from high_order_nets.runs.folder import Run, both_deciding, read
 from high_order_nets.settings import deciding
-from high_order_nets.sweeps import plot as sweep_plot
-from high_order_nets.sweeps import sweep, table
+from high_order_nets.sweeps import plot, sweep, table
 from tests.sweeps.tables import FIGURES, leave, make
 
 
 def composed(line: str) -> dict[str, Any]:
-    (job,) = config.plan(parse(line.split())).jobs
+    (job,) = compose.plan(parse(line.split())).jobs
     return job | {"command": "train"}
 
 
@@ -92,10 +91,10 @@ def test_runs_of_older_versions_stand_beside_newer_ones(line: str, tmp_path: Pat
 
 def test_a_setting_that_does_not_read_the_axis_is_a_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures: list[Figure] = []
-    monkeypatch.setattr(sweep_plot, "_save", lambda figure, *_: figures.append(figure))
+    monkeypatch.setattr(plot, "_save", lambda figure, *_: figures.append(figure))
     rows = table.group(three())
-    sweep_plot.write_plots(rows, "test_acc", tmp_path)
-    assert sweep_plot.swept_numbers(rows) == ["n"]
+    plot.write_plots(rows, "test_acc", tmp_path)
+    assert plot.swept_numbers(rows) == ["n"]
     (axes,) = figures[0].axes
     lines = {str(line.get_label()): list(line.get_ydata()) for line in axes.lines}  # type: ignore[arg-type]
     assert lines["standard"] == [50.0, 50.0]

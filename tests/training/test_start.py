@@ -16,8 +16,7 @@ from high_order_nets import cli
 from high_order_nets.errors import Interrupted, UserError
 from high_order_nets.runs.claims import claimed, finished
 from high_order_nets.tasks import Classification
-from high_order_nets.training import run
-from high_order_nets.training import trainer as trainers
+from high_order_nets.training import run, trainer
 from high_order_nets.training.callbacks.lines import EpochLines
 from tests.training.crashes import assert_equal, crash_at, results
 
@@ -226,7 +225,7 @@ def test_a_signal_in_a_validation_stops_it_and_the_run_goes_on_to_the_same_bits(
     ]
     assert cli.main([*line, f"run_dir={tmp_path / 'whole'}"]) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(trainers, "EpochLines", Signalled)
+        patch.setattr(trainer, "EpochLines", Signalled)
         assert cli.main([*line, f"run_dir={tmp_path / 'stopped'}"]) == 128 + signal.SIGTERM
     assert batches[-1] == (1, 1)
     assert json.loads((tmp_path / "stopped" / "metrics.json").read_text())["status"] == "interrupted"
