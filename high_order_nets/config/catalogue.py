@@ -8,7 +8,7 @@ from pathlib import Path
 from ..names import TORCHVISION
 from ..paths import conf_dir, data_root
 
-GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
+GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "task", "experiment")
 DIMENSIONS = ("1d", "2d", "3d")
 _KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+):(?: +(?P<default>[^#]*?))?(?: +# (?P<meaning>.*))?")
 _NOT_KNOBS = ("defaults", "hydra", "_target_", "name")  # of the program, not of the user

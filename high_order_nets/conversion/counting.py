@@ -1,9 +1,10 @@
 """What a network costs: parameters and multiply-adds."""
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..layers import HighOrderLayer
@@ -20,13 +21,13 @@ def count_reduced_parameters(net: nn.Module) -> int:
     return count_parameters(net) - redundant
 
 
-def multiply_adds(net: nn.Module, image: tuple[int, int, int]) -> int:
-    """Count the multiply-adds of one image (channels, height, width): what a larger batch costs more, an image."""
+def multiply_adds(net: nn.Module, example: Callable[[int], Tensor]) -> int:
+    """Count the multiply-adds of one input: what a larger batch, of `example` on the meta device, costs more."""
 
     def flops(batch: int) -> int:
         # On the meta device nothing is computed, and a copy leaves the norms' statistics alone.
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            blueprint(torch.zeros(batch, *image, device="meta"))
+            blueprint(example(batch))
         return counter.get_total_flops()
 
     blueprint = deepcopy(net).to("meta").eval()

@@ -1,11 +1,13 @@
 """From the config's data set to the data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from ..paths import data_root
 from ..settings import Config
+from .base import Data
 from .images.augment import Augment
 from .images.module import ImageDataModule, ImageSettings
 from .images.prepared import load_images
@@ -19,7 +21,20 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
         **{key: dataset[key] for key in ("subset", "normalize", "interval", "image_size")},
         **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction", "num_workers")},
     )
-    return ImageDataModule(load_images(dataset["name"], Path(dataset["root"])), settings)
+    images = load_images(dataset["name"], Path(dataset["root"]))
+    if len(images.classes) < 2:
+        rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
+        raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {', '.join(images.classes)}; {rule}")
+    return ImageDataModule(images, settings)
+
+
+KINDS: dict[str, Callable[[Config], Data]] = {"images": image_data_module}
+"""From `dataset.kind` to the data."""
+
+
+def make_data(config: Config) -> Data:
+    """Make the data that a resolved run config asks for; raises UserError where it cannot be had."""
+    return KINDS[config["dataset"].get("kind", "images")](config)
 
 
 def located(config: Config) -> Config:

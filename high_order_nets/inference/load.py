@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..conversion.growth import refined_to
 from ..data.images.module import ImageDataModule
 from ..data.images.normalise import Normalisation
+from ..data.spec import ImageSpec
 from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged
@@ -36,7 +37,7 @@ def load(path: str | Path) -> Classifier:
     classes, normalisation = _checked(saved.about, path)
     try:
         with torch.random.fork_rng(devices=[]):
-            net = _network(saved, normalisation, len(classes))
+            net = _network(saved, normalisation, classes)
     except UserError as error:
         raise UserError(f"ckpt={path}: {error}") from error
     except Exception as error:  # a stranger's config may fail anywhere
@@ -107,11 +108,11 @@ def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:
     return tuple(classes), Normalisation(tuple(offset), tuple(factor), size)
 
 
-def _network(saved: _Saved, normalisation: Normalisation, classes: int) -> nn.Module:
-    channels, size = len(normalisation.offset), normalisation.image_size
-    assert size is not None
-    net, _ = network(saved.config, channels=channels, classes=classes, image_size=size)
+def _network(saved: _Saved, normalisation: Normalisation, classes: tuple[str, ...]) -> nn.Module:
+    assert normalisation.image_size is not None
+    spec = ImageSpec(len(normalisation.offset), normalisation.image_size, classes)
+    net, _ = network(saved.config, spec)
     if saved.config.get("refine", {}).get("epochs"):
         refined_to(net, saved.config, saved.refined)
     in_stages = any(name.startswith("read_outs.") for name in saved.state)
-    return Staged(net, torch.zeros(2, channels, size, size)) if in_stages else net
+    return Staged(net, spec.example(2)) if in_stages else net

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .contraction import Call, Gradients
+from .contraction import Call, Contraction, Gradients
 from .parameters import Parameters, without_autocast
 
 PIECE = {"cpu": 2**22}
@@ -59,7 +59,7 @@ class Dense:
             with torch.enable_grad():
                 kernel = layer.kernel(leaves).to(dtype)
                 mixture, offset = layer.mixture(leaves), layer.offset(leaves, x)
-            sums = _Sums(call, kernel, mixture)
+            sums = _Sums(layer, kernel, mixture, dtype)
             x_grad = sums.go_through(x, grad, needed[0])
             sums.backward()
             if offset is not None and offset.requires_grad:
@@ -70,8 +70,8 @@ class Dense:
 class _Sums:
     """Go through the pieces of a batch and add up what each says of the kernel and of the mixture."""
 
-    def __init__(self, call: Call, kernel: Tensor, mixture: Tensor | None):
-        self._layer, self._dtype = call.layer, call.dtype
+    def __init__(self, layer: Contraction, kernel: Tensor, mixture: Tensor | None, dtype: torch.dtype):
+        self._layer, self._dtype = layer, dtype
         self._kernel, self._mixture = kernel, mixture
         self._kernel_grad = self._mixture_grad = None
 

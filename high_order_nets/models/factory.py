@@ -1,9 +1,13 @@
 """From a checked config to the network, without its data: for training, and for using what was trained."""
 
+from inspect import signature
+
 from torch import nn
 
 from ..conversion.convert import convert
 from ..conversion.report import Report
+from ..conversion.widths import scale_width
+from ..data.spec import ImageSpec, Spec
 from ..errors import UserError
 from ..layers import HighOrderLayer, Synapse
 from ..settings import Config
@@ -11,17 +15,9 @@ from ..targets import resolve
 from .vision import image_classifier
 
 
-def network(config: Config, *, channels: int, classes: int, image_size: int) -> tuple[nn.Module, Report]:
-    """Build the network of a resolved config for such images; the global random state decides the weights."""
-    standard = image_classifier(
-        resolve(config["model_name"]["_target_"], "model_name"),
-        channels=channels,
-        classes=classes,
-        image_size=image_size,
-        stem=config["stem"],
-        width=config["width"],
-        options={key: value for key, value in config["model_name"].items() if key != "_target_"},
-    )
+def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
+    """Build the network of a resolved config for such data; the global random state decides the weights."""
+    standard = _standard(config, spec)
     functions = synapse(config)
     net, report = convert(
         standard,
@@ -37,6 +33,24 @@ def network(config: Config, *, channels: int, classes: int, image_size: int) -> 
             f"layer_type={config['choices']['layer_type']}: fits no layer of this network. {report.refusals}"
         )
     return net, report
+
+
+def _standard(config: Config, spec: Spec) -> nn.Module:
+    """Build the ordinary network, with what its builder's parameters ask for."""
+    node = dict(config["model_name"])
+    build, width = resolve(node.pop("_target_"), "model_name"), config["width"]
+    if isinstance(spec, ImageSpec):
+        sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
+        return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)
+    asked = signature(build).parameters
+    given = {key: value for key, value in spec.offers().items() if key in asked}
+    if not given:
+        names = f"model_name={config['choices']['model_name']}: takes images"
+        raise UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}")
+    net = build(**given, **node)
+    if width != 1:
+        scale_width(net, 1 / width, f"width={width:g}")
+    return net
 
 
 def synapse(config: Config) -> Synapse | None:

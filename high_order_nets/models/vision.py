@@ -1,6 +1,7 @@
 """Image classifiers, fitted to a data set's images and classes."""
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def image_classifier(
     if any((options or {}).get(key) not in (None, False) for key in ("weights", "pretrained")):
         raise UserError(f"model_name={build.__name__}: weights of other data do not fit; leave weights out of its file")
     try:
-        net = build(num_classes=classes, **_keywords(build.__name__, channels, image_size), **(options or {}))
+        net = build(num_classes=classes, **_keywords(build, channels, image_size), **(options or {}))
     except (ValueError, AssertionError, TypeError) as error:
         raise UserError(
             f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}; {RESIZE}"
@@ -49,10 +50,12 @@ def image_classifier(
     return net
 
 
-def _keywords(name: str, channels: int, image_size: int) -> dict[str, Any]:
-    """Give the keywords that some networks want beside the classes."""
-    if name == "mlp":
-        return {"channels": channels, "image_size": image_size}
+def _keywords(build: Callable[..., nn.Module], channels: int, image_size: int) -> dict[str, Any]:
+    """Give the keywords that some networks want beside the classes: by their parameters, torchvision's by name."""
+    offered = {"channels": channels, "image_size": image_size}
+    if asked := offered.keys() & signature(build).parameters:
+        return {key: offered[key] for key in asked}
+    name = build.__name__
     if name in ("inception_v3", "googlenet"):
         # Auxiliary heads serve ImageNet's training recipe and change what the network returns.
         return {"aux_logits": False, "init_weights": True}

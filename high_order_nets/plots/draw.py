@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data.images.module import ImageDataModule
+from ..data.base import Data
 from ..runs.history import HISTORY, read_history
 from ..runs.layout import METRICS
 from ..settings import Config
-from ..tasks import Classification
-from .observe import choose_layers, training_images, watch
+from ..tasks import Task
+from .observe import choose_layers, watch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,17 +56,15 @@ def describe(config: Config) -> str:
     return f"{kind} · {choices['model_name']} · {choices['dataset']}"
 
 
-def draw(
-    task: Classification, data: ImageDataModule, folder: Path, settings: Settings, epochs: int
-) -> "Iterator[tuple[str, Figure]]":
+def draw(task: Task, data: Data, folder: Path, settings: Settings, epochs: int) -> "Iterator[tuple[str, Figure]]":
     """Draw the run in this folder after so many epochs: pairs of name and figure, in the look they are published in."""
     from .ranges import draw_ranges  # noqa: PLC0415 - slow to import
     from .style import published  # noqa: PLC0415 - slow to import
     from .synapses import draw_synapses  # noqa: PLC0415 - slow to import
 
     title = f"{settings.title} · epoch {epochs}"
-    images = training_images(data, settings.images, next(task.parameters()))
-    watched = watch(task.net, images, settings.batch)
+    inputs = data.sample(settings.images, next(task.parameters()))
+    watched = watch(task.net, inputs, settings.batch)
     with published():
         yield from _curves(folder, settings, tested(folder))
         yield "ranges", draw_ranges(watched, title)

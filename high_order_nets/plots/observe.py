@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from ..data.images.module import ImageDataModule
 from ..errors import UserError
 from ..layers import HighOrderLayer
 from ..models.stages import Staged
@@ -101,20 +100,6 @@ def choose_layers(watched: dict[str, Watched], layers: int | str | list[str]) ->
 
 def _patterns(layers: str | list[str]) -> list[str]:
     return [layers] if isinstance(layers, str) else layers
-
-
-def training_images(data: ImageDataModule, count: int, like: Tensor) -> Tensor:
-    """Give inputs (≤ count, C, S, S) made of training images, from all over the set, augmented as in training.
-
-    They have the dtype and device of `like`.
-
-    By hand and not by a loader, which would draw from the generator that training draws from.
-    """
-    steps = torch.linspace(0, len(data.train_indices) - 1, min(count, len(data.train_indices))).long()
-    images = data.data.train_images.index_select(0, data.train_indices[steps]).to(like.device)
-    if data.settings.augment is not None:
-        images = data.settings.augment(images, Generator(like.device).manual_seed(0))
-    return data.prepare(images, like.dtype)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import Parameter, signature
 
 import torch
 from torch import nn
@@ -11,44 +12,42 @@ from .. import compiler
 from ..conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
 from ..conversion.growth import refined_to
 from ..conversion.report import Report
-from ..data.factory import image_data_module
-from ..data.images.module import ImageDataModule
+from ..data.base import Data
+from ..data.factory import make_data
+from ..data.spec import Spec
 from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged
 from ..optim.factory import make_optimizers
 from ..settings import Config
-from . import Classification
+from .base import Task
 
 
 @dataclass(frozen=True)
 class Experiment:
     """All that a run trains and tests."""
 
-    data: ImageDataModule
+    data: Data
     net: nn.Module
-    task: Classification
+    task: Task
     report: Report
     macs: int
 
 
 def build(config: Config) -> Experiment:
     """Build data, network and task of a resolved config; the global random state decides the weights."""
-    data = image_data_module(config)
-    _check_together(config, data)
-    net, report = network(config, channels=data.channels, classes=data.num_classes, image_size=data.image_size)
-    image = (data.channels, data.image_size, data.image_size)
-    _check_training(net, min(config["batch_size"], 2), image)
-    macs = multiply_adds(net, image)
-    trained = _staged(net, config, data) if config["layer_by_layer"] else net
-    return Experiment(data, net, _task(trained, config, data), report, macs)
+    data = make_data(config)
+    spec = data.spec
+    _check_machine(config)
+    net, report = network(config, spec)
+    _check_training(net, min(config["batch_size"], 2), spec)
+    macs = _macs(net, spec)
+    trained = _staged(net, config, spec) if config["layer_by_layer"] else net
+    return Experiment(data, net, make_task(trained, config, spec), report, macs)
 
 
-def _check_together(config: Config, data: ImageDataModule) -> None:
-    """Refuse what this data set or this machine cannot do, before anything takes time."""
-    if data.num_classes < 2:
-        rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
-        raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {data.classes[0]}; {rule}")
+def _check_machine(config: Config) -> None:
+    """Refuse what this machine cannot do, before anything takes time."""
     on_cpu = config["trainer"]["accelerator"] == "cpu" or not torch.accelerator.is_available()
     if config["compile"] and on_cpu and compiler.found() is None:
         raise UserError(
@@ -57,17 +56,23 @@ def _check_together(config: Config, data: ImageDataModule) -> None:
         )
 
 
-def _check_training(net: nn.Module, batch: int, image: tuple[int, int, int]) -> None:
+def _check_training(net: nn.Module, batch: int, spec: Spec) -> None:
     """Refuse what only shows in training mode: norms without enough values to take statistics of."""
+    example = spec.example(batch, "meta")
     try:
         with torch.no_grad():
-            deepcopy(net).to("meta").train()(torch.zeros(batch, *image, device="meta"))
+            deepcopy(net).to("meta").train()(example)
     except ValueError as error:
-        raise UserError(f"the network cannot train on batches of {batch}+ images of {image}: {error}") from error
+        inputs = f"{spec.kind} of {tuple(example.shape[1:])}"
+        raise UserError(f"the network cannot train on batches of {batch}+ {inputs}: {error}") from error
 
 
-def _staged(net: nn.Module, config: Config, data: ImageDataModule) -> Staged:
-    staged = Staged(net, torch.zeros(2, data.channels, data.image_size, data.image_size))
+def _macs(net: nn.Module, spec: Spec) -> int:
+    return multiply_adds(net, partial(spec.example, device="meta"))
+
+
+def _staged(net: nn.Module, config: Config, spec: Spec) -> Staged:
+    staged = Staged(net, spec.example(2))
     needed = staged.count * config["epochs_per_layer"]
     if config["max_epochs"] < needed and not config["trainer"].get("debug"):
         raise UserError(
@@ -78,31 +83,39 @@ def _staged(net: nn.Module, config: Config, data: ImageDataModule) -> Staged:
     return staged
 
 
-def _task(net: nn.Module, config: Config, data: ImageDataModule) -> Classification:
+def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
+    """Make the task of a config, with what its parameters ask for: keys of its own, flat knobs, numbers of the data."""
+    node = dict(config.get("task", {"name": "classification"}))
+    name = node.pop("name")
+    if name not in Task.registry:
+        raise UserError(f"task={name}: unknown task; expected one of {', '.join(Task.registry)}")
     if config["compile"]:
         net.compile()
-    return Classification(
-        net,
-        data.num_classes,
-        partial(make_optimizers, config),
-        loss=config["loss"],
-        label_smoothing=config["label_smoothing"],
-        clamp_weights=config["clamp_weights"],
-        create_graph=config["optimizer"].get("create_graph", False),
-        channels_last=config["channels_last"],
-    )
+    parameters = _parameters(Task.registry[name])
+    known = {**spec.offers(), **config, **node, "net": net, "make_optimizers": partial(make_optimizers, config)}
+    known["create_graph"] = config["optimizer"].get("create_graph", False)
+    missing = [key for key, each in parameters.items() if each.default is Parameter.empty and key not in known]
+    if missing:
+        data = f"dataset={config['choices']['dataset']} is {spec.kind}"
+        raise UserError(f"task={name}: needs {', '.join(missing)}, and {data}; choose another task")
+    return Task.registry[name](**{key: known[key] for key in parameters if key in known})
+
+
+def _parameters(task: type[Task]) -> dict[str, Parameter]:
+    """Give the parameters of a task and, where it passes on the rest, of what all tasks take."""
+    found = {**signature(Task).parameters, **signature(task).parameters}
+    return {key: each for key, each in found.items() if each.kind is not Parameter.VAR_KEYWORD}
 
 
 def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Experiment:
     """Bring an experiment's network to an epoch, in place, and count parameters and multiply-adds again."""
     if not config.get("refine", {}).get("epochs"):
         return experiment
-    net, data = experiment.net, experiment.data
+    net = experiment.net
     refined_to(net, config, epoch)
     report = replace(
         experiment.report,
         parameters_after=count_parameters(net),
         parameters_reduced=count_reduced_parameters(net),
     )
-    macs = multiply_adds(net, (data.channels, data.image_size, data.image_size))
-    return replace(experiment, report=report, macs=macs)
+    return replace(experiment, report=report, macs=_macs(net, experiment.data.spec))

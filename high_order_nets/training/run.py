@@ -101,16 +101,11 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
 
 
 def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
-    """Write the tested network's weights, with config, classes, normalisation and figures as JSON metadata."""
+    """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata."""
     net = experiment.task.net
     complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
-    metadata = {
-        "config": config,
-        "classes": list(experiment.data.classes),
-        "normalisation": experiment.data.normalisation,
-        "metrics": figures,
-    }
-    write_weights(path, complete.state_dict(), metadata)
+    about = experiment.data.state_dict()
+    write_weights(path, complete.state_dict(), {"config": config} | about | {"metrics": figures})
 
 
 def _mark_test(config: Config, folder: Path, figures: dict[str, Any]) -> None:

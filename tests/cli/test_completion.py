@@ -47,7 +47,7 @@ def test_candidates(line: str, expected: list[str], capsys: pytest.CaptureFixtur
 
 
 def test_commands_and_knobs_are_all_offered(capsys: pytest.CaptureFixture[str]) -> None:
-    assert {f"{name} " for name in cli.COMMANDS} <= set(offered("", capsys))
+    assert {f"{name} " for name in commands.COMMANDS} <= set(offered("", capsys))
     knobs = {f"{knob.key}=" for knob in catalogue.everyday_knobs()} | {f"{group}=" for group in catalogue.GROUPS}
     assert knobs <= set(offered("train ", capsys))
 

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from high_order_nets.errors import Diverged
 from high_order_nets.layers import HighOrderLinear
 from high_order_nets.tasks import Classification
-from high_order_nets.tasks.classification import LOSSES, _gathered
+from high_order_nets.tasks.base import _gathered
+from high_order_nets.tasks.classification import LOSSES
 from high_order_nets.training.callbacks.lines import Silence
 
 

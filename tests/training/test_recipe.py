@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from high_order_nets.errors import Interrupted
 from high_order_nets.layers import HighOrderLinear
-from high_order_nets.optim.factory import regroup
+from high_order_nets.optim.groups import regroup
 from high_order_nets.optim.groups import parameter_groups
 from high_order_nets.optim.schedules import make_schedule, relative_rate
 from high_order_nets.runs.record import _status
@@ -168,7 +168,7 @@ def test_images_a_second_are_those_of_the_training_epochs_without_validation(mon
     monkeypatch.setattr(lines.time, "perf_counter", lambda: now[0])
     logged: dict[str, float] = {}
     trainer: Any = SimpleNamespace(world_size=2, current_epoch=1)
-    module: Any = SimpleNamespace(log_dict=lambda figures, **_: logged.update(figures))
+    module: Any = SimpleNamespace(items=30, item="image", log_dict=lambda figures, **_: logged.update(figures))
     clock = lines.Clock()
     clock.on_train_start(trainer, module)
     for training, validation in ((2.0, 10.0), (4.0, 10.0)):

@@ -3,13 +3,14 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ...errors import UserError
+from ..base import Data
 from ..batches import EpochBatches, make_loader
+from ..spec import ImageSpec
 from ..split import split_indices
 from .augment import Augment
 from .normalise import Normalisation
@@ -52,19 +53,17 @@ class ImageSettings:
             raise UserError(f"dataset.image_size={self.image_size} must be null or at least 1 pixel")
 
 
-class ImageDataModule(pl.LightningDataModule):
+class ImageDataModule(Data):
     """Serves an image data set to Lightning.
 
     Loaders yield uint8 pixels, labels and a seed a batch; `on_after_batch_transfer` makes (inputs, labels) of them on
     the device. Augmentation happens in training only and depends on (seed, epoch, batch, rank), not on what else drew
-    random numbers. `train_indices` and `val_indices` are the split of the training images. A resumed run sets
-    `start` to the (epoch, batch) that it begins with, before Lightning asks for the loaders.
+    random numbers. `train_indices` and `val_indices` are the split of the training images.
     """
 
     def __init__(self, data: ImageData, settings: ImageSettings):
         super().__init__()
         self.data, self.settings = data, settings
-        self.start = (0, 0)
         self.train_indices, self.val_indices = split_indices(
             len(data.train_images),
             train_fraction=settings.train_fraction,
@@ -73,6 +72,11 @@ class ImageDataModule(pl.LightningDataModule):
             seed=settings.seed,
         )
         self._normalise = self._make_normalisation()
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What a network must know of the images."""
+        return ImageSpec(self.channels, self.image_size, self.classes)
 
     @property
     def channels(self) -> int:
@@ -107,6 +111,17 @@ class ImageDataModule(pl.LightningDataModule):
     def prepare(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Make inputs, `dtype` (B, C, S, S), of pixels 0 … 255 (B, C, H, W): scaled and resized, not augmented."""
         return self._normalise(images, dtype)
+
+    def sample(self, count: int, like: Tensor) -> Tensor:
+        """Give inputs (≤ count, C, S, S) made of training images, from all over the set, augmented as in training.
+
+        By hand and not by a loader, which would draw from the generator that training draws from.
+        """
+        steps = torch.linspace(0, len(self.train_indices) - 1, min(count, len(self.train_indices))).long()
+        images = self.data.train_images.index_select(0, self.train_indices[steps]).to(like.device)
+        if self.settings.augment is not None:
+            images = self.settings.augment(images, torch.Generator(like.device).manual_seed(0))
+        return self.prepare(images, like.dtype)
 
     def train_dataloader(self) -> DataLoader:
         """Load the images trained on, in a new order each epoch."""

@@ -5,29 +5,29 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
 
 
 class Clock(pl.Callback):
-    """Log seconds, seconds_per_epoch (median, without validation), images_per_second and epochs of training so far.
+    """Log seconds, seconds_per_epoch (median, without validation), images_per_second (or what else the task
+    counts) and epochs of training so far.
 
     As metrics, because they also come back from the processes that ddp spawns. A resumed run adds to what was saved.
     """
 
     def __init__(self) -> None:
         self._epochs: list[float] = []
-        self._images = 0
+        self._items = 0
         self._training = Stopwatch()  # with validation
         self._epoch = Stopwatch()  # without
 
     def state_dict(self) -> dict[str, Any]:
         """Give the times and counts so far."""
         times = {"training": self._training.seconds(), "epoch": self._epoch.seconds()}
-        return times | {"epochs": list(self._epochs), "images": self._images}
+        return times | {"epochs": list(self._epochs), "images": self._items}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from those."""
-        self._epochs, self._images = list(state_dict["epochs"]), state_dict["images"]
+        self._epochs, self._items = list(state_dict["epochs"]), state_dict["images"]
         self._training, self._epoch = Stopwatch(state_dict["training"]), Stopwatch(state_dict["epoch"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -36,15 +36,10 @@ class Clock(pl.Callback):
         self._epoch.start()
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: tuple[Tensor, Tensor],
-        batch_idx: int,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count the images."""
-        self._images += len(batch[1]) * trainer.world_size
+        """Count the items."""
+        self._items += pl_module.items * trainer.world_size  # type: ignore[operator]
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock: validation runs inside the training epoch."""
@@ -62,7 +57,7 @@ class Clock(pl.Callback):
         figures = {
             "seconds": self._training.seconds(),
             "seconds_per_epoch": statistics.median(self._epochs),
-            "images_per_second": self._images / sum(self._epochs),
+            f"{pl_module.item}s_per_second": self._items / sum(self._epochs),
             "epochs": float(trainer.current_epoch + 1),
         }
         pl_module.log_dict(figures, sync_dist=True)

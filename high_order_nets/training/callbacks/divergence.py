@@ -72,9 +72,9 @@ class ExplainDivergence(pl.Callback):
         batch, batch_idx = self._batch
         if trainer.training:
             seed_step(self._seed, trainer, batch_idx)  # the same dropout
-        images = batch[0]
+        inputs = batch[0]
         with torch.no_grad(), trainer.precision_plugin.forward_context():
-            return first_non_finite(pl_module, images)
+            return first_non_finite(pl_module, inputs)
 
 
 def first_non_finite(module: nn.Module, *inputs: Tensor) -> Details:

@@ -26,7 +26,7 @@ class Saver(pl.Callback):
     with everything of the last one done (learning rates, clamped weights, validation). Weights that are not finite
     raise Diverged instead of being saved.
 
-    A callback that changes the network must be able to `rebuild` it (`tasks.classification.Rebuilds`). The order of a
+    A callback that changes the network must be able to `rebuild` it (`tasks.base.Rebuilds`). The order of a
     resumed run: network built from the config; rebuilt; its weights, then the callbacks' states loaded; optimizers
     made and loaded.
     """

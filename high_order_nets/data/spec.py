@@ -1,0 +1,40 @@
+"""What a network must know of its data: plain numbers, no data."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Spec(Protocol):
+    """The data as a network meets it."""
+
+    kind: ClassVar[str]
+    """What the data are, in the plural: images, points, …"""
+
+    def example(self, batch: int, device: str = "cpu") -> Tensor:
+        """Give an input of zeros as the network gets it, (batch, …): for counting, checking and tracing."""
+        ...
+
+    def offers(self) -> dict[str, Any]:
+        """Give its numbers by the names of the parameters, of a network's builder or of a task, that ask for them."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Square images with classes: inputs (batch, channels, image_size, image_size)."""
+
+    channels: int
+    image_size: int
+    classes: tuple[str, ...]
+    kind: ClassVar[str] = "images"
+
+    def example(self, batch: int, device: str = "cpu") -> Tensor:
+        """Give black images."""
+        return torch.zeros(batch, self.channels, self.image_size, self.image_size, device=device)
+
+    def offers(self) -> dict[str, Any]:
+        """Give channels, image_size and num_classes."""
+        return {"channels": self.channels, "image_size": self.image_size, "num_classes": len(self.classes)}
