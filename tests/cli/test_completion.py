@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli
-from high_order_nets.cli import completion
+from high_order_nets.cli import commands, completion
 from high_order_nets.config import catalogue, compose
 from high_order_nets.config.overrides import parse
 
