@@ -1,5 +1,6 @@
 """The errors that end in one clear line instead of a traceback."""
 
+import json
 import re
 import signal
 from collections.abc import Collection
@@ -14,12 +15,27 @@ class UserError(Exception):
 class Diverged(Exception):
     """Training met a number that is not finite: the message says at which step, `details` what was found, as JSON."""
 
-    NOTE = "details: "
-    """Starts the note that carries the details where only a traceback's text is passed on."""
-
     def __init__(self, message: str, details: dict[str, Any] | None = None):
         super().__init__(message)
         self.details = details or {}
+
+    def note_details(self) -> None:
+        """Put the details into the traceback's text, all that comes back from a process: see `from_traceback`."""
+        self.add_note(_NOTE + json.dumps(self.details))
+
+
+_NOTE = "details: "
+
+
+def from_traceback(text: str) -> "UserError | Diverged | None":
+    """Return the error that another process's traceback ends in, with its details; None where it is of another kind."""
+    found = re.search(rf"^{__name__}\.(Diverged|UserError): (.*)", text, re.MULTILINE)
+    if found is None:
+        return None
+    if found[1] == "UserError":
+        return UserError(found[2])
+    note = re.search(rf"^{_NOTE}(.*)$", text, re.MULTILINE)
+    return Diverged(found[2], json.loads(note[1]) if note else None)
 
 
 class Interrupted(SystemExit):

@@ -1,4 +1,4 @@
-"""A room for each kind of thing: imports point one way, no files go round in circles, and the quick parts stay light."""
+"""A room for each kind of thing: imports point one way, no files go in circles, and the quick parts stay light."""
 
 import ast
 import subprocess
@@ -67,7 +67,7 @@ def own_imports(file: str) -> set[str]:
 
 
 def room(file: str) -> str:
-    return file.split(".")[0]
+    return file.split(".", maxsplit=1)[0]
 
 
 def knows(file: str, *packages: str) -> bool:

@@ -1,7 +1,5 @@
 """Lightning's Trainer from the config: where it runs, what it saves, what it shows."""
 
-import json
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMon
 from rich.console import Console
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from ..errors import Diverged, UserError
+from ..errors import UserError, from_traceback
 from ..models.stages import Staged
 from ..settings import Config
 from ..tasks.experiment import Experiment
@@ -87,13 +85,10 @@ def fit(trainer: pl.Trainer, experiment: Experiment, start: Start) -> None:
         with passed_on(trainer):
             trainer.fit(experiment.task, datamodule=experiment.data, ckpt_path=start.path, weights_only=True)
     except ProcessRaisedException as error:
-        spawned = re.search(r"high_order_nets\.errors\.(Diverged|UserError): (.*)", str(error))
+        spawned = from_traceback(str(error))
         if spawned is None:
             raise
-        if spawned[1] == "UserError":
-            raise UserError(spawned[2]) from error
-        note = re.search(rf"^{Diverged.NOTE}(.*)$", str(error), re.MULTILINE)
-        raise Diverged(spawned[2], json.loads(note[1]) if note else None) from error
+        raise spawned from error
 
 
 def _trainer(config: Config, **options: Any) -> pl.Trainer:

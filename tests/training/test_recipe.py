@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from high_order_nets.errors import Interrupted
 from high_order_nets.layers import HighOrderLinear
-from high_order_nets.optim.groups import regroup
-from high_order_nets.optim.groups import parameter_groups
+from high_order_nets.optim.groups import parameter_groups, regroup
 from high_order_nets.optim.schedules import make_schedule, relative_rate
 from high_order_nets.runs.record import _status
 from high_order_nets.settings import UNIMPORTANT, deciding

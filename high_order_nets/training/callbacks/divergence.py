@@ -1,6 +1,5 @@
 """Where a number stopped being finite: the first module, its inputs, its weights."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -63,8 +62,7 @@ class ExplainDivergence(pl.Callback):
         details["last_good_checkpoint"] = str(self._saver.last) if self._saver.last else None
         exception.details |= details
         exception.args = (f"{exception}; {_sentence(exception.details)}",)
-        # The only thing of an exception that comes back from a spawned process is its text.
-        exception.add_note(Diverged.NOTE + json.dumps(exception.details))
+        exception.note_details()
 
     def _found(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Details:
         if self._batch is None:
