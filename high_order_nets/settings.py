@@ -1,23 +1,22 @@
 """A run's settings: a nested dict, and what in it decides the result."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .runs.folder import _without, unread_by
-
-
-def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted names."""
-    settings: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            settings |= flat(value, f"{prefix}{key}.")
-        else:
-            settings[f"{prefix}{key}"] = value
-    return settings
-
-
 Config = dict[str, Any]
+
+
+def walk(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each key as a dotted name with its value: that of a nest first, then those in it."""
+    for key, value in config.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, dict):
+            yield from walk(value, f"{prefix}{key}.")
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Flatten nested settings to dotted names."""
+    return {key: value for key, value in walk(config) if not isinstance(value, dict)}
 
 
 UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
@@ -27,3 +26,38 @@ UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint"
 def deciding(config: dict[str, Any], besides: Iterable[str] = ()) -> dict[str, Any]:
     """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
     return _without(config, {*UNIMPORTANT, "dataset.root", *unread_by(config), *besides})
+
+
+def unread_by(config: dict[str, Any]) -> tuple[str, ...]:
+    """Return the knobs, or groups of them, that a run is on record not to depend on."""
+    names = config.get("unread")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def is_unread(config: dict[str, Any], key: str) -> bool:
+    """Return whether a run is on record not to depend on the knob."""
+    return any(key == name or key.startswith(f"{name}.") for name in unread_by(config))
+
+
+def both_deciding(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what decides of two configs that are compared: a knob that one does not read makes no difference."""
+    return deciding(one, unread_by(other)), deciding(other, unread_by(one))
+
+
+def _without(config: dict[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in config.items()
+        if f"{prefix}{key}" not in names
+    }
+
+
+ABSENT = object()
+
+
+def at(config: dict[str, Any], key: str) -> Any:
+    """Return the value of a knob, dotted names included; ABSENT where the config has none."""
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part, ABSENT) if isinstance(node, dict) else ABSENT
+    return node
