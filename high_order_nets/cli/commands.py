@@ -13,6 +13,7 @@ from typing import Any
 
 from ..config.overrides import literals
 from ..errors import UserError, nearest
+from ..runs.layout import TESTED, WEIGHTS, locate
 from . import completion, manual
 from .terminal import PROGRAM, show
 
@@ -66,21 +67,8 @@ def _show_fitted(text: str) -> None:
 
 def _test(argv: list[str]) -> int:
     values = literals(argv, ("ckpt",))
-    checkpoint = _checkpoint("test", values)
-    if checkpoint.is_dir():
-        checkpoint = _tested(checkpoint)
-    if checkpoint.suffix == ".safetensors":
-        raise UserError(f"ckpt={checkpoint}: holds no settings of the test; name the run's folder or a checkpoint")
-    _runner().test(checkpoint)
+    _runner().test(locate(_checkpoint("test", values), TESTED))
     return 0
-
-
-def _tested(folder: Path) -> Path:
-    """Find the checkpoint that a run has tested: the best by validation if there is one, else the last."""
-    for name in ("best.ckpt", "last.ckpt"):
-        if (folder / "checkpoints" / name).is_file():
-            return folder / "checkpoints" / name
-    raise UserError(f"ckpt={folder}: no checkpoint in it; expected the folder of a run")
 
 
 def _plot(argv: list[str]) -> int:
@@ -139,7 +127,7 @@ def _export(argv: list[str]) -> int:
 def _checkpoint(command: str, values: Mapping[str, str]) -> Path:
     """Return what `ckpt=` names: a file that train wrote, or a run's folder."""
     if not values.get("ckpt"):
-        raise UserError(f"{command}: expected ckpt=PATH, a checkpoint, model.safetensors or the folder of a run")
+        raise UserError(f"{command}: expected ckpt=PATH, a checkpoint, {WEIGHTS} or the folder of a run")
     checkpoint = Path(values["ckpt"]).expanduser()
     if not checkpoint.exists():
         raise UserError(f"ckpt={values['ckpt']}: no such file; expected a checkpoint that train wrote")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..names import TORCHVISION
-from ..paths import conf_dir, data_root
+from ..paths import conf_dir, config_file, data_root
 
 GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "experiment")
 DIMENSIONS = ("1d", "2d", "3d")
@@ -63,7 +63,7 @@ def _first_comment(yaml: str) -> str:
 
 def everyday_knobs() -> list[Knob]:
     """Return the knobs of conf/config.yaml, with the sections that its `# ---` lines name."""
-    return [knob for knob in _knobs(conf_dir() / "config.yaml", "") if knob.section]
+    return [knob for knob in _knobs(config_file(), "") if knob.section]
 
 
 def group_knobs(group: str) -> list[Knob]:

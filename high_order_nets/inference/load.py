@@ -17,6 +17,8 @@ from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
+from ..runs.folder import metrics_of
+from ..runs.layout import USED, locate, run_of
 from ..settings import Config
 from .classifier import Classifier
 
@@ -25,13 +27,13 @@ LARGEST_IMAGE = 4096
 
 
 def load(path: str | Path) -> Classifier:
-    """Open a run's folder, model.safetensors or checkpoint: the network in eval mode, with its preprocessing.
+    """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing.
 
     It lies on the CPU; the random state is left alone. Raises UserError for a file that is missing, damaged, or not of
     this program.
     """
     path = Path(path).expanduser()
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = locate(path, USED)
     saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
     classes, normalisation = _checked(saved.about, path)
     try:
@@ -71,11 +73,8 @@ def _read_checkpoint(path: Path) -> _Saved:
 
 def _metrics_beside(path: Path) -> dict[str, Any]:
     """Read the run's metrics where they are those of this checkpoint."""
-    try:
-        metrics = json.loads((path.parent.parent / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return metrics if isinstance(metrics, dict) and metrics.get("tested") == path.stem else {}
+    metrics = metrics_of(run_of(path))
+    return metrics if metrics.get("tested") == path.stem else {}
 
 
 def _read_weights(path: Path) -> _Saved:

@@ -18,7 +18,7 @@ from ..files import write_yaml
 from ..plots.draw import Settings, redraw_curves
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, save_weights
 from ..runs.claims import claimed, finished
-from ..runs.layout import BEST, CONFIG
+from ..runs.layout import BEST, CHECKPOINTS, CONFIG, WEIGHTS
 from ..runs.record import recorded, tested_of
 from ..runs.summary import show_summary
 from ..tasks.experiment import Config, Experiment, build, refined_experiment
@@ -83,7 +83,7 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     trainer = make_trainer(config, experiment, folder, start)
     fit(trainer, experiment, start)
     figures = figures_of(start.figures) | figures_of(trainer.callback_metrics)
-    tested, refined = _load_best(trainer, experiment, config, folder / "checkpoints" / BEST)
+    tested, refined = _load_best(trainer, experiment, config, folder / CHECKPOINTS / BEST)
     experiment = refined_experiment(experiment, config, refined)
     figures |= tested | figures_of(_tested(trainer, experiment)) | sizes_of(experiment)
     figures |= {"device": device_of(trainer), "devices": processes(trainer)}
@@ -94,7 +94,7 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
         _mark_test(config, folder, figures)
     trainer.logger.log_run(config, figures)
     trainer.logger.finalize("success")
-    save_weights(folder / "model.safetensors", experiment, config, figures)
+    save_weights(folder / WEIGHTS, experiment, config, figures)
     return figures
 
 
