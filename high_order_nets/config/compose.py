@@ -112,9 +112,8 @@ def _register_layer_types(layer_types: Path) -> None:
 
 
 def _register_datasets(root: Path | None) -> None:
-    """Register prepared files that nothing describes by their names: MNIST's settings, without its augmentation."""
-    node = yaml.safe_load((conf_dir() / "dataset" / "mnist.yaml").read_text(encoding="utf-8"))
-    node["augment"] = {"crop": 0, "flip": False, "rotation": 0.0, "cutout": 0}
+    """Register prepared files that nothing describes by their names: what all images share, without augmentation."""
+    node = yaml.safe_load((conf_dir() / "dataset" / "base" / "images.yaml").read_text(encoding="utf-8"))
     store = ConfigStore.instance()
     store.repo.pop("dataset", None)  # those of another root, from an earlier line in this process
     for name in own_datasets(root):

@@ -19,7 +19,7 @@ from ..models.stages import Staged
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..runs.folder import metrics_of
 from ..runs.layout import USED, locate, run_of
-from ..settings import Config
+from ..settings import Config, upgraded
 from .classifier import Classifier
 
 LARGEST_IMAGE = 4096
@@ -89,7 +89,7 @@ def _read_weights(path: Path) -> _Saved:
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"ckpt={path}: not the weights of high-order-nets ({reason})") from error
-    return _Saved(state, config, about, metrics, refined)
+    return _Saved(state, upgraded(config, f"ckpt={path}"), about, metrics, refined)
 
 
 def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import UserError, show
 from ..files import sweep
-from ..settings import UNIMPORTANT, Config, flat, is_unread
+from ..settings import UNIMPORTANT, Config, flat, is_unread, upgraded
 from .folder import content
 from .layout import CHECKPOINTS, CONFIG, GONE_ON_WITH, LOCK, METRICS, there
 
@@ -42,7 +42,7 @@ def finished(config: Config, folder: Path) -> dict[str, Any] | None:
         raise UserError(f"run_dir={folder}: holds a run already and resume=never; name another folder or remove it")
     if not (folder / CONFIG).exists() or (metrics.get("status") == "failed" and not saved):
         return None
-    before = _written(folder / CONFIG)
+    before = upgraded(_written(folder / CONFIG))
     check_same(before, config, f"run_dir={folder}")
     if metrics.get("status") != "finished":
         return None

@@ -10,7 +10,7 @@ import yaml
 
 from .. import unread
 from ..errors import UserError
-from ..settings import ABSENT, at, is_unread
+from ..settings import ABSENT, at, is_unread, upgraded
 from .layout import CONFIG, JOB, METRICS, OVERRIDES, SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
@@ -103,7 +103,8 @@ def _run(folder: Path) -> Run:
 
 
 def _with_record(config: dict[str, Any]) -> dict[str, Any]:
-    """Add, to the config of an older version's run, which knobs it did not read: beside newer ones it is no other."""
+    """Add, to the config of an older version's run, what it lacks and which knobs it did not read."""
+    config = upgraded(config)
     names = [] if "unread" in config else unread.older(config)
     return config | {"unread": names} if names else config
 
