@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..config.knobs import RULES
 from ..config.overrides import literals
 from ..errors import UserError, nearest
 from ..runs.layout import TESTED, WEIGHTS, locate
@@ -79,8 +80,8 @@ def _plot(argv: list[str]) -> int:
     layers = _layers(values["layers"]) if "layers" in values else None
     out = Path(values["out"]).expanduser() if values.get("out") else None
     form = values.get("format")
-    if form not in (None, "png", "pdf", "svg"):
-        raise UserError(f"format={form}: expected one of png, pdf, svg")
+    if form is not None:
+        RULES["plots.format"].check("format", form)
     show("\n".join(shlex.quote(str(path)) for path in redraw(Path(values["ckpt"]).expanduser(), layers, out, form)))
     return 0
 
