@@ -19,6 +19,9 @@ from typing import Any
 
 from filelock import FileLock
 
+from high_order_nets.runs.folder import Run, metrics_of
+from high_order_nets.sweeps.table import Row, percent
+
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUTS = Path(os.environ.get("CIFAR100_CPU_OUTPUTS", ROOT / "outputs" / "cifar100_cpu"))
 SHORT, LONG = "experiment=cifar100_cpu", "experiment=cifar100_cpu_long"
@@ -129,7 +132,7 @@ def run_one(run_name: str, overrides: list[str]) -> None:
     print(run_name, flush=True)
     with (folder / "log.txt").open("w") as log:
         subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
-    store(run_name, json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
+    store(run_name, metrics_of(folder))
 
 
 def stored() -> dict[str, dict[str, Any]]:
@@ -148,33 +151,24 @@ def store(run_name: str, metrics: dict[str, Any]) -> None:
         STORE.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
 
 
-def metrics_of(name: str) -> list[dict[str, Any]]:
+def runs_of(name: str) -> list[Run]:
     """Find the runs of a row."""
-    return [run for run_name, run in stored().items() if run_name.rpartition("-s")[0] == name]
+    found = stored().items()
+    return [Run(OUTPUTS / folder, metrics=run) for folder, run in found if folder.rpartition("-s")[0] == name]
 
 
 def table_row(name: str, label: str, overrides: str) -> str:
     """Format one row: mean ± standard deviation (n) in percent, sizes, seconds."""
-    runs = metrics_of(name)
+    row = Row({}, runs_of(name))
     short = overrides.removeprefix(LONG).removeprefix(SHORT).strip()
-    if not runs:
+    if not row.runs:
         return f"| {label} | `{short}` | not run | | | | |"
-    if any(run["status"] == "diverged" for run in runs):
+    if any(run.status == "diverged" for run in row.runs):
         return f"| {label} | `{short}` | diverged | | | | |"
-    first, seconds = runs[0], statistics.median(run["seconds_per_epoch"] for run in runs)
-    figures = f"{spread(runs, 'test_acc')} | {spread(runs, 'train_acc')}"
-    return (
-        f"| {label} | `{short}` | {figures} | {first['parameters'] / 1e6:.3f} M | "
-        f"{first['macs'] / 1e6:.2f} M | {seconds:.0f} |"
-    )
-
-
-def spread(runs: list[dict[str, Any]], key: str) -> str:
-    """Format mean ± standard deviation (n), in percent."""
-    values = [100 * run[key] for run in runs]
-    if len(values) == 1:
-        return f"{values[0]:.1f} (1)"
-    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} ({len(values)})"
+    parameters, macs = (row.values(key)[0] / 1e6 for key in ("parameters", "macs"))
+    seconds = statistics.median(row.values("seconds_per_epoch"))
+    figures = f"{percent(row, 'test_acc')} | {percent(row, 'train_acc')}"
+    return f"| {label} | `{short}` | {figures} | {parameters:.3f} M | {macs:.2f} M | {seconds:.0f} |"
 
 
 def tables() -> str:
@@ -190,7 +184,7 @@ def tables() -> str:
 
 def circumstances() -> str:
     """Say on what the figures were measured."""
-    runs = [run for name in ROWS for run in metrics_of(name)]
+    runs = [run.metrics for name in ROWS for run in runs_of(name)]
     cpu = next(
         line.split(":")[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

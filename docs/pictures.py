@@ -31,12 +31,12 @@ from high_order_nets.basis import (
 )
 from high_order_nets.kernels.product import product_neuron
 from high_order_nets.layers import DOMAINS, Synapse
+from high_order_nets.plots import style
 
 FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 8.0  # inches, as wide as a page on GitHub
-# Okabe and Ito's palette: told apart by the colour-blind.
-BLUE, RED, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, "black")
+COLOURS = style.COLOURS[:-1]  # without grey
+BLUE = COLOURS[0]
 GREY, SHADE = "#777777", "#EEEEEE"
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "high-order-nets",

@@ -16,6 +16,11 @@ def conf_dir() -> Path:
     return PACKAGE.parent / "conf" if is_checkout() else PACKAGE / "conf"
 
 
+def config_file() -> Path:
+    """Return the file of the config that holds the flat knobs and names the groups."""
+    return conf_dir() / "config.yaml"
+
+
 def project_root() -> Path:
     """Return the folder that data/ and outputs/ lie in: the checkout's root, or the current folder when installed."""
     return PACKAGE.parent if is_checkout() else Path.cwd()

@@ -1,21 +1,32 @@
 """A run's settings: a nested dict, and what in it decides the result."""
 
-from collections.abc import Iterable
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
+import yaml
 
-def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted names."""
-    settings: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            settings |= flat(value, f"{prefix}{key}.")
-        else:
-            settings[f"{prefix}{key}"] = value
-    return settings
+from .errors import show
+from .paths import config_file
 
+log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
+
+
+def walk(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each key as a dotted name with its value: that of a nest first, then those in it."""
+    for key, value in config.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, dict):
+            yield from walk(value, f"{prefix}{key}.")
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Flatten nested settings to dotted names."""
+    return {key: value for key, value in walk(config) if not isinstance(value, dict)}
 
 
 UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
@@ -60,3 +71,42 @@ def at(config: dict[str, Any], key: str) -> Any:
     for part in key.split("."):
         node = node.get(part, ABSENT) if isinstance(node, dict) else ABSENT
     return node
+
+
+NEWER: dict[str, Any] = {"dataset.kind": "images", "task.name": "classification", "choices.task": "classification"}
+"""Knobs of groups that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
+
+Those of conf/config.yaml need no line here: their default is what a run did.
+"""
+_KNOB = re.compile(r"\$\{(\w+)\}")
+
+
+def upgraded(config: Any, where: str = "") -> Any:
+    """Return the config of an older version's run with the knobs that it lacks, each as it was before there was one.
+
+    What was added is logged, if it is said `where` the config stands. One that is none of ours is returned as it is.
+    """
+    if not isinstance(config, dict) or not {"choices", "dataset", "layer_type"} <= config.keys():
+        return config
+    lacking = {key: value for key, value in (_flat_defaults() | NEWER).items() if at(config, key) is ABSENT}
+    for key, value in lacking.items():
+        knob = _KNOB.fullmatch(str(value))
+        config = _with(config, key, at(config, knob[1]) if knob else value)
+    if lacking and where:
+        log.info(
+            "%s: of an older version, taken with %s", where, " ".join(f"{k}={show(at(config, k))}" for k in lacking)
+        )
+    return config
+
+
+@cache
+def _flat_defaults() -> Config:
+    file = yaml.safe_load(config_file().read_text(encoding="utf-8"))
+    return flat({key: value for key, value in file.items() if key not in ("defaults", "hydra", "root")})
+
+
+def _with(config: Config, key: str, value: Any) -> Config:
+    """Return the config with a value at a dotted name; the nests on the way are new ones."""
+    head, dot, rest = key.partition(".")
+    nest = config.get(head)
+    return config | {head: _with(nest if isinstance(nest, dict) else {}, rest, value) if dot else value}

@@ -19,6 +19,9 @@ BASES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
 }
 """The activations that a base branch can have."""
+PARAMETERS = ("nodal", "spectral")
+SHARING = ("synapse", "channel")
+NEURONS = ("sum", "product")
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,14 @@ class Synapse:
 
     def __post_init__(self) -> None:
         _require_name("domain", self.domain, DOMAINS)
-        _require_name("parameters", self.parameters, ("nodal", "spectral"))
-        _require_name("neuron", self.neuron, ("sum", "product"))
+        _require_name("parameters", self.parameters, PARAMETERS)
+        _require_name("neuron", self.neuron, NEURONS)
         if self.base is not None:
             _require_name("base", self.base, BASES)
         if self.periodicity is not None and not self.periodicity > 0:
             raise ValueError(f"periodicity={self.periodicity}: expected a positive number or None")
         if not (isinstance(self.sharing, int) and self.sharing >= 1):
-            _require_name("sharing", self.sharing, ("synapse", "channel", "a number of groups"))
+            _require_name("sharing", self.sharing, (*SHARING, "a number of groups"))
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout}: expected a probability in [0, 1)")
         if not self.noise >= 0:

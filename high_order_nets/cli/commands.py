@@ -11,8 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..config.knobs import RULES
 from ..config.overrides import literals
 from ..errors import UserError, nearest
+from ..runs.layout import TESTED, WEIGHTS, locate
 from ..terminal import PROGRAM, show
 from . import completion, manual
 
@@ -66,21 +68,8 @@ def _show_fitted(text: str) -> None:
 
 def _test(argv: list[str]) -> int:
     values = literals(argv, ("ckpt",))
-    checkpoint = _checkpoint("test", values)
-    if checkpoint.is_dir():
-        checkpoint = _tested(checkpoint)
-    if checkpoint.suffix == ".safetensors":
-        raise UserError(f"ckpt={checkpoint}: holds no settings of the test; name the run's folder or a checkpoint")
-    _runner().test(checkpoint)
+    _runner().test(locate(_checkpoint("test", values), TESTED))
     return 0
-
-
-def _tested(folder: Path) -> Path:
-    """Find the checkpoint that a run has tested: the best by validation if there is one, else the last."""
-    for name in ("best.ckpt", "last.ckpt"):
-        if (folder / "checkpoints" / name).is_file():
-            return folder / "checkpoints" / name
-    raise UserError(f"ckpt={folder}: no checkpoint in it; expected the folder of a run")
 
 
 def _plot(argv: list[str]) -> int:
@@ -91,8 +80,8 @@ def _plot(argv: list[str]) -> int:
     layers = _layers(values["layers"]) if "layers" in values else None
     out = Path(values["out"]).expanduser() if values.get("out") else None
     form = values.get("format")
-    if form not in (None, "png", "pdf", "svg"):
-        raise UserError(f"format={form}: expected one of png, pdf, svg")
+    if form is not None:
+        RULES["plots.format"].check("format", form)
     show("\n".join(shlex.quote(str(path)) for path in redraw(Path(values["ckpt"]).expanduser(), layers, out, form)))
     return 0
 
@@ -139,7 +128,7 @@ def _export(argv: list[str]) -> int:
 def _checkpoint(command: str, values: Mapping[str, str]) -> Path:
     """Return what `ckpt=` names: a file that train wrote, or a run's folder."""
     if not values.get("ckpt"):
-        raise UserError(f"{command}: expected ckpt=PATH, a checkpoint, model.safetensors or the folder of a run")
+        raise UserError(f"{command}: expected ckpt=PATH, a checkpoint, {WEIGHTS} or the folder of a run")
     checkpoint = Path(values["ckpt"]).expanduser()
     if not checkpoint.exists():
         raise UserError(f"ckpt={values['ckpt']}: no such file; expected a checkpoint that train wrote")

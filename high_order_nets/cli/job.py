@@ -1,7 +1,6 @@
 """One job of the command line: from Hydra's composed config to `run.train`, errors recorded in the job's folder."""
 
 import gc
-import json
 import logging
 import shutil
 import traceback
@@ -9,17 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
-from ..files import write_text
-from ..runs.folder import is_finished
-from ..runs.history import HISTORY
-from ..runs.layout import CONFIG, METRICS
+from ..files import write_json, write_yaml
+from ..runs.folder import config_of, is_finished, metrics_of
+from ..runs.layout import CHECKPOINTS, CONFIG, HISTORY, METRICS
 from ..settings import both_deciding
 
 log = logging.getLogger(__name__)
@@ -87,27 +84,24 @@ def _release(error: BaseException | None) -> None:
 
 def _same(folder: Path, config: dict[str, Any]) -> bool:
     """Return whether the run in the folder was of this config."""
-    try:
-        before, now = both_deciding(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")), config)
-        return before == now
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
-        return False
+    before, now = both_deciding(config_of(folder), config)
+    return before == now
 
 
 def _untrained(folder: Path) -> bool:
     """Return whether nothing lies in the folder that took time to make."""
-    return not (folder / "checkpoints").exists() and not (folder / HISTORY).exists()
+    return not (folder / CHECKPOINTS).exists() and not (folder / HISTORY).exists()
 
 
 def _score(folder: Path) -> float:
-    score = json.loads((folder / METRICS).read_text(encoding="utf-8")).get("test_acc")
+    score = metrics_of(folder).get("test_acc")
     return float("nan") if score is None else float(score)
 
 
 def _record(error: Exception, folder: Path, config: dict[str, Any]) -> None:
     """Leave what a run that did not get far enough has not left itself."""
     if not (folder / CONFIG).exists():
-        write_text(folder / CONFIG, yaml.safe_dump(config, sort_keys=False))
+        write_yaml(folder / CONFIG, config)
     if not (folder / METRICS).exists():
         status = "diverged" if isinstance(error, Diverged) else "failed"
-        write_text(folder / METRICS, json.dumps({"status": status, "error": summary(error)}, indent=2) + "\n")
+        write_json(folder / METRICS, {"status": status, "error": summary(error)})

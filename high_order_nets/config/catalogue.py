@@ -1,17 +1,18 @@
 """What conf/ holds, read from its files without Hydra: for `--help`, completion and doctor, which must be quick."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..names import TORCHVISION
-from ..paths import conf_dir, data_root
+from ..paths import conf_dir, config_file, data_root
 
 GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "task", "experiment")
 DIMENSIONS = ("1d", "2d", "3d")
 _KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+):(?: +(?P<default>[^#]*?))?(?: +# (?P<meaning>.*))?")
-_NOT_KNOBS = ("defaults", "hydra", "_target_", "name")  # of the program, not of the user
+_SHARED = re.compile(r"^  - (base/\w+)@_here_$", re.MULTILINE)
+_NOT_KNOBS = ("defaults", "hydra", "_target_", "name", "kind")  # of the program, not of the user
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,27 @@ def _first_comment(yaml: str) -> str:
 
 def everyday_knobs() -> list[Knob]:
     """Return the knobs of conf/config.yaml, with the sections that its `# ---` lines name."""
-    return [knob for knob in _knobs(conf_dir() / "config.yaml", "") if knob.section]
+    return [knob for knob in _knobs(config_file(), "") if knob.section]
 
 
 def group_knobs(group: str) -> list[Knob]:
     """Return the knobs of a group's files, each once; the section names the files that have it, where not all do."""
     found: dict[str, list[tuple[str, Knob]]] = {}
     for file in files_of(group) if group != "experiment" else ():  # which sets the knobs of others
-        for knob in _knobs(file, f"{group}."):
+        for knob in _with_shared(file, f"{group}."):
             found.setdefault(knob.key, []).append((file.stem, knob))
     return [_merged(key, owners, len(files_of(group))) for key, owners in found.items()]
+
+
+def _with_shared(file: Path, prefix: str) -> Iterable[Knob]:
+    """Return the knobs of a file, after those of the files that it shares with others; what they mean is said there."""
+    found: dict[str, Knob] = {}
+    for name in _SHARED.findall(file.read_text("utf-8")):
+        found |= {knob.key: knob for knob in _knobs(file.parent / f"{name}.yaml", prefix)}
+    for knob in _knobs(file, prefix):
+        before = found.get(knob.key, knob)
+        found[knob.key] = replace(knob, meaning=knob.meaning or before.meaning)
+    return found.values()
 
 
 def _merged(key: str, owners: list[tuple[str, Knob]], files: int) -> Knob:

@@ -1,6 +1,6 @@
 """Checks jobs one after the other, before anything heavy is imported: names, keys, values, code."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .. import targets
+from .. import targets, unread
 from ..errors import UserError, expected, nearest, show, twin
-from ..settings import deciding
-from . import guard, unread
+from ..settings import deciding, walk
+from ..unread import DEBUG_EPOCHS, DEBUG_IMAGES
+from . import guard
 from .catalogue import GROUPS
 from .knobs import check_values
 from .overrides import ALIASES, search_path
-from .unread import DEBUG_EPOCHS, DEBUG_IMAGES
 
 HELP = "; high-order-nets train --help lists them"
 LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
@@ -189,17 +189,10 @@ def _check_plain(override: Override, known: list[str]) -> None:
 
 def _keys(config: DictConfig) -> list[str]:
     """Return every key that may be set, nested ones with dots."""
-
-    def walk(node: Any, prefix: str) -> Iterator[str]:
-        for key, value in node.items():
-            yield f"{prefix}{key}"
-            if isinstance(value, dict):
-                yield from walk(value, f"{prefix}{key}.")
-
     bare = OmegaConf.to_container(config, resolve=False)
     assert isinstance(bare, dict)
     del bare["hydra"]
-    return [*walk(bare, ""), "experiment", *ALIASES]
+    return [*(key for key, _ in walk(bare)), "experiment", *ALIASES]
 
 
 def _check_targets(config: DictConfig) -> None:

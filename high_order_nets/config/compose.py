@@ -20,11 +20,12 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from .. import unread
 from ..errors import UserError, show
 from ..names import TORCHVISION
 from ..paths import conf_dir, project_root
 from ..runs.folder import planned
-from . import jobs, unread
+from . import jobs
 from .catalogue import DIMENSIONS, own_datasets
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
 from .overrides import Arguments, quote, search_path
@@ -111,9 +112,8 @@ def _register_layer_types(layer_types: Path) -> None:
 
 
 def _register_datasets(root: Path | None) -> None:
-    """Register prepared files that nothing describes by their names: MNIST's settings, without its augmentation."""
-    node = yaml.safe_load((conf_dir() / "dataset" / "mnist.yaml").read_text(encoding="utf-8"))
-    node["augment"] = {"crop": 0, "flip": False, "rotation": 0.0, "cutout": 0}
+    """Register prepared files that nothing describes by their names: what all images share, without augmentation."""
+    node = yaml.safe_load((conf_dir() / "dataset" / "base" / "images.yaml").read_text(encoding="utf-8"))
     store = ConfigStore.instance()
     store.repo.pop("dataset", None)  # those of another root, from an earlier line in this process
     for name in own_datasets(root):

@@ -1,6 +1,7 @@
 """The rules that knobs obey beyond the type of their default: one table, checked before anything heavy is imported."""
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,12 +34,14 @@ class Rule:
 
 def number(interval: str) -> Rule:
     """Return the rule of a finite number in an interval such as '(0, 1]'."""
-    return Rule(f"a number {_words(interval)}", lambda value: is_number(value) and _inside(value, interval))
+    inside = _inside(interval)
+    return Rule(f"a number {_words(interval)}", lambda value: is_number(value) and inside(value))
 
 
 def whole(interval: str) -> Rule:
     """Return the rule of a whole number in an interval such as '[1, inf)'."""
-    return Rule(f"a whole number {_words(interval)}", lambda value: is_whole(value) and _inside(value, interval))
+    inside = _inside(interval)
+    return Rule(f"a whole number {_words(interval)}", lambda value: is_whole(value) and inside(value))
 
 
 def word(*names: str) -> Rule:
@@ -63,8 +66,8 @@ def _words(interval: str) -> str:
     return f"in {interval}"
 
 
-def _inside(value: float, interval: str) -> bool:
+def _inside(interval: str) -> Callable[[float], bool]:
     low, high = (float(end) for end in interval[1:-1].split(","))
-    above = value >= low if interval[0] == "[" else value > low
-    below = value <= high if interval[-1] == "]" else value < high
-    return above and below
+    above = operator.ge if interval[0] == "[" else operator.gt
+    below = operator.le if interval[-1] == "]" else operator.lt
+    return lambda value: above(value, low) and below(value, high)

@@ -133,13 +133,16 @@ def _matches(pattern: str, name: str, names: list[str]) -> bool:
     return name in words.get(pattern, []) or fnmatch(name, pattern) or name.startswith(f"{pattern}.")
 
 
+COUNTS = {"match": count_parameters, "match_reduced": count_reduced_parameters}
+"""What the converted network is to have as many of as the one before."""
+
+
 def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> float:
     if not isinstance(rescale_planes, str):
         if not rescale_planes > 0:
             raise UserError(f"rescale_planes={rescale_planes}: expected a positive number, match or match_reduced")
         return float(rescale_planes)
-    counts = {"match": count_parameters, "match_reduced": count_reduced_parameters}
-    if rescale_planes not in counts:
+    if rescale_planes not in COUNTS:
         raise UserError(f"rescale_planes={rescale_planes!r}: expected a positive number, match or match_reduced")
     if not scalable(module):
         name = type(module).__name__
@@ -149,7 +152,7 @@ def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> f
     def parameters(divisor: float) -> int:
         net = deepcopy(blueprint)
         plan.fresh().apply(net, divisor)
-        return counts[rescale_planes](net)
+        return COUNTS[rescale_planes](net)
 
     return width_matching(parameters, count_parameters(module))
 

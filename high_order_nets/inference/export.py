@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import by_umask
+from ..runs.layout import USED, locate
 from .classifier import Classifier
 from .load import load
 
@@ -53,6 +54,7 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
     Raises UserError for that, for packages that are missing and for what cannot be read or written.
     """
     form = FORMATS[name]
+    checkpoint = locate(checkpoint, USED)
     path = _destination(checkpoint, form.suffix, out)
     module = load(checkpoint)
     part = path.with_name(f".{path.stem}.part{form.suffix}")
@@ -82,8 +84,7 @@ def _reason(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _destination(checkpoint: Path, suffix: str, out: Path | None) -> Path:
-    source = checkpoint / "model.safetensors" if checkpoint.is_dir() else checkpoint
+def _destination(source: Path, suffix: str, out: Path | None) -> Path:
     path = out or source.with_suffix(suffix)
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"out={path}: expected a file in a folder that is there")

@@ -18,7 +18,9 @@ from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
-from ..settings import Config
+from ..runs.folder import metrics_of
+from ..runs.layout import USED, locate, run_of
+from ..settings import Config, upgraded
 from .classifier import Classifier
 
 LARGEST_IMAGE = 4096
@@ -26,13 +28,13 @@ LARGEST_IMAGE = 4096
 
 
 def load(path: str | Path) -> Classifier:
-    """Open a run's folder, model.safetensors or checkpoint: the network in eval mode, with its preprocessing.
+    """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing.
 
     It lies on the CPU; the random state is left alone. Raises UserError for a file that is missing, damaged, or not of
     this program.
     """
     path = Path(path).expanduser()
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = locate(path, USED)
     saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
     classes, normalisation = _checked(saved.about, path)
     try:
@@ -72,11 +74,8 @@ def _read_checkpoint(path: Path) -> _Saved:
 
 def _metrics_beside(path: Path) -> dict[str, Any]:
     """Read the run's metrics where they are those of this checkpoint."""
-    try:
-        metrics = json.loads((path.parent.parent / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return metrics if isinstance(metrics, dict) and metrics.get("tested") == path.stem else {}
+    metrics = metrics_of(run_of(path))
+    return metrics if metrics.get("tested") == path.stem else {}
 
 
 def _read_weights(path: Path) -> _Saved:
@@ -91,7 +90,7 @@ def _read_weights(path: Path) -> _Saved:
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"ckpt={path}: not the weights of high-order-nets ({reason})") from error
-    return _Saved(state, config, about, metrics, refined)
+    return _Saved(state, upgraded(config, f"ckpt={path}"), about, metrics, refined)
 
 
 def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:

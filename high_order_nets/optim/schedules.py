@@ -1,6 +1,7 @@
 """Learning rates over the steps of a run."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from torch.optim import Optimizer
@@ -32,17 +33,17 @@ def relative_rate(node: Config, done: float) -> float:
     One function of the step for every schedule: torch's own cannot be joined for a few steps (OneCycleLR
     divides by zero) and need as much state.
     """
-    done = min(done, 1.0)
-    if node["name"] == "cosine":
-        return _fall(done)
-    if node["name"] == "one_cycle":  # Smith & Topin, arXiv:1708.07120, with torch's start at 1/25 of the peak
-        rise = node["pct_start"]
-        if done < rise:
-            return 1 - (1 - 1 / 25) * _fall(done / rise)
-        return _fall((done - rise) / (1 - rise))
-    if node["name"] == "multistep":
-        return node["gamma"] ** sum(done >= milestone for milestone in node["milestones"])
-    return 1.0
+    return SCHEDULES[node["name"]](node, min(done, 1.0))
+
+
+def _one_cycle(node: Config, done: float) -> float:
+    """Smith & Topin, arXiv:1708.07120, with torch's start at 1/25 of the peak."""
+    rise = node["pct_start"]
+    return 1 - (1 - 1 / 25) * _fall(done / rise) if done < rise else _fall((done - rise) / (1 - rise))
+
+
+def _multistep(node: Config, done: float) -> float:
+    return node["gamma"] ** sum(done >= milestone for milestone in node["milestones"])
 
 
 def _fall(part: float) -> float:
@@ -53,3 +54,12 @@ def _fall(part: float) -> float:
 def _plateau(node: Config, optimizer: Optimizer, monitor: str) -> dict[str, Any]:
     schedule = schedules.ReduceLROnPlateau(optimizer, factor=node["factor"], patience=node["patience"])
     return {"scheduler": schedule, "interval": "epoch", "monitor": monitor}
+
+
+SCHEDULES: dict[str, Callable[[Config, float], float]] = {
+    "none": lambda _node, _done: 1.0,
+    "cosine": lambda _node, done: _fall(done),
+    "one_cycle": _one_cycle,
+    "multistep": _multistep,
+}
+"""The part of the peak by name, but for plateau, which goes by what is measured."""

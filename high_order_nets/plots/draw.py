@@ -1,6 +1,5 @@
 """From a network, its data and its history to pictures."""
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.base import Data
-from ..runs.history import HISTORY, read_history
-from ..runs.layout import METRICS
+from ..runs.folder import is_finished, metrics_of
+from ..runs.history import read_history
+from ..runs.layout import HISTORY, PLOTS
 from ..settings import Config
 from ..tasks import Task
 from .observe import choose_layers, watch
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
-FOLDER = "plots"
 MOST = 60
 """Layers whose functions fit on one picture."""
 LAYERS = 6
@@ -81,7 +80,7 @@ def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> 
 
     with published():
         for name, figure in _curves(folder, settings, figures):
-            write(figure, folder / FOLDER, name, settings)
+            write(figure, folder / PLOTS, name, settings)
 
 
 def _curves(folder: Path, settings: Settings, figures: dict[str, Any] | None) -> "Iterator[tuple[str, Figure]]":
@@ -95,11 +94,7 @@ def _curves(folder: Path, settings: Settings, figures: dict[str, Any] | None) ->
 
 def tested(folder: Path) -> dict[str, Any] | None:
     """Read the figures of a run that has been tested; None where there are none."""
-    try:
-        figures = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return figures if isinstance(figures, dict) and figures.get("status") == "finished" else None
+    return metrics_of(folder) if is_finished(folder) else None
 
 
 def ending(epochs: int) -> str:

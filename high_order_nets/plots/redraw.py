@@ -7,8 +7,9 @@ from pathlib import Path
 from ..data.factory import located
 from ..errors import UserError
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
+from ..runs.layout import DRAWN, PLOTS, locate, run_of
 from ..tasks.experiment import Experiment, build, refined_experiment
-from .draw import FOLDER, Settings, draw, ending, write
+from .draw import Settings, draw, ending, write
 from .observe import check_layers
 
 
@@ -20,14 +21,14 @@ def redraw(
     They go to the run's plots/, or to `out`; `layers` and `form` replace `plots.layers` and `plots.format`. Raises
     UserError for what is no checkpoint, for layers that the network has not, and where the files cannot be written.
     """
-    path = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    path = locate(path, DRAWN)
     experiment, settings, epochs = _opened(path)
     if layers is not None:
         settings = replace(settings, layers=layers if isinstance(layers, int) else list(layers))
     settings = settings if form is None else replace(settings, form=form)
     check_layers(experiment.task.net, settings.layers)
-    run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    folder = out or run / FOLDER
+    run = run_of(path)
+    folder = out or run / PLOTS
     try:
         pictures = draw(experiment.task, experiment.data, run, settings, epochs)
         return [write(figure, folder, name, settings, ending(epochs))[0] for name, figure in pictures]

@@ -14,8 +14,9 @@ from matplotlib.legend_handler import HandlerTuple
 
 from ..files import whole_file
 
-# Okabe and Ito's colours, told apart under any colour blindness.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+"""Okabe and Ito's, told apart under any colour blindness."""
+BLUE, ORANGE, GREEN = COLOURS[:3]
 INK, GREY, WASH, MINT = "#222222", "#7F7F7F", "#F0F0F0", "#CDE6DA"
 WIDTH = 7.2
 """Inches: two columns of a journal."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..files import whole_file
+from ..settings import upgraded
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"ckpt={path}: not a readable checkpoint of plain data") from error
     if not isinstance(checkpoint, dict) or not {"state_dict", "config"} <= set(checkpoint):
         raise UserError(f"ckpt={path}: not a checkpoint of high-order-nets (it has no state_dict and config)")
-    return checkpoint
+    return checkpoint | {"config": upgraded(checkpoint["config"], f"ckpt={path}")}
 
 
 def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:

@@ -1,20 +1,17 @@
 """Whose a run's folder is: one process at a time, one config, and never a fresh start over what is there."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
 
 from ..errors import UserError, show
 from ..files import sweep
-from ..settings import UNIMPORTANT, flat, is_unread
-from .layout import BEST, CONFIG, LAST, METRICS, PREVIOUS
-
-Config = dict[str, Any]
+from ..settings import UNIMPORTANT, Config, flat, is_unread, upgraded
+from .folder import content
+from .layout import CHECKPOINTS, CONFIG, GONE_ON_WITH, LOCK, METRICS, there
 
 MAY_DIFFER = (*UNIMPORTANT, "choices", "dataset.root", "max_epochs")
 """Settings, or groups of them, that say nothing about what has been computed so far."""
@@ -24,11 +21,11 @@ MAY_DIFFER = (*UNIMPORTANT, "choices", "dataset.root", "max_epochs")
 def claimed(folder: Path) -> Iterator[None]:
     """Keep the run's folder from a second process, also one on its way already; unfinished files in it are removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=0)  # The system frees it when the process dies, however.
+    lock = FileLock(folder / LOCK, timeout=0)  # The system frees it when the process dies, however.
     try:
         with lock:
             sweep(folder)
-            sweep(folder / "checkpoints")
+            sweep(folder / CHECKPOINTS)
             yield
     except Timeout as error:
         raise UserError(f"run_dir={folder}: another process is training there; wait for it or stop it") from error
@@ -39,13 +36,13 @@ def finished(config: Config, folder: Path) -> dict[str, Any] | None:
 
     Raises UserError where the folder holds a run of another config, or any run under resume=never.
     """
-    metrics = _content(folder / METRICS)
-    saved = [name for name in (LAST, PREVIOUS, BEST) if (folder / "checkpoints" / name).exists()]
+    metrics = _written(folder / METRICS)
+    saved = there(folder / CHECKPOINTS, GONE_ON_WITH)
     if config["resume"] == "never" and (saved or metrics.get("status") == "finished"):
         raise UserError(f"run_dir={folder}: holds a run already and resume=never; name another folder or remove it")
     if not (folder / CONFIG).exists() or (metrics.get("status") == "failed" and not saved):
         return None
-    before = _content(folder / CONFIG)
+    before = upgraded(_written(folder / CONFIG))
     check_same(before, config, f"run_dir={folder}")
     if metrics.get("status") != "finished":
         return None
@@ -68,15 +65,8 @@ def _may_differ(key: str, *configs: Config) -> bool:
     return open_to_all or any(is_unread(config, key) for config in configs)
 
 
-def _content(path: Path) -> dict[str, Any]:
-    """Read what a run wrote as JSON or YAML; nothing where it is not there."""
-    if not path.exists():
-        return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)  # 1e-05 is a word to YAML
-    except (ValueError, yaml.YAMLError):
-        content = None
-    if not isinstance(content, dict):
+def _written(path: Path) -> dict[str, Any]:
+    """Return what a run has written; nothing where it is not there. Raises UserError for what someone else has."""
+    if (found := content(path)) is None:
         raise UserError(f"{path}: written by no run of high-order-nets; name another run_dir")
-    return content
+    return found

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from ..config import unread
+from .. import unread
 from ..errors import UserError
-from ..settings import ABSENT, at, is_unread
-from .layout import CONFIG, METRICS, SWEEP
+from ..settings import ABSENT, at, is_unread, upgraded
+from .layout import CONFIG, JOB, METRICS, OVERRIDES, SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
 
@@ -62,12 +62,22 @@ def read(folders: Iterable[Path]) -> list[Run]:
 
 def planned(folder: Path) -> list[dict[str, Any]]:
     """Return the configs of the jobs that the sweep in this folder was started with; none where there was no sweep."""
-    return [_with_record(config) for config in _content(folder / SWEEP).get("jobs", [])]
+    return [_with_record(config) for config in (content(folder / SWEEP) or {}).get("jobs", [])]
 
 
 def is_finished(folder: Path) -> bool:
     """Return whether the folder holds a run that came to its end."""
-    return _content(folder / METRICS).get("status") == "finished"
+    return metrics_of(folder).get("status") == "finished"
+
+
+def metrics_of(folder: Path) -> dict[str, Any]:
+    """Return what a run has measured; nothing where that is missing or damaged."""
+    return content(folder / METRICS) or {}
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """Return what a run was asked for; nothing where that is missing or damaged."""
+    return _with_record(content(folder / CONFIG) or {})
 
 
 def jobs_of(folder: Path) -> dict[int, Run]:
@@ -78,22 +88,23 @@ def jobs_of(folder: Path) -> dict[int, Run]:
 
 def _run_folders(folder: Path) -> set[Path]:
     found = [*folder.rglob(METRICS), *folder.rglob(CONFIG)]
-    return {path.parent for path in found if path.parent.name != ".hydra"}
+    return {path.parent for path in found if path.parent.name != Path(JOB).parent.name}
 
 
 def _run(folder: Path) -> Run:
-    overrides = folder / ".hydra" / "overrides.yaml"
-    metrics = _content(folder / METRICS)
+    overrides = folder / OVERRIDES
+    metrics = metrics_of(folder)
     return Run(
         folder,
-        _with_record(_content(folder / CONFIG)),
+        config_of(folder),
         tuple(_keys(overrides)) if overrides.is_file() else None,
         metrics if "status" in metrics else {"status": "unfinished"},
     )
 
 
 def _with_record(config: dict[str, Any]) -> dict[str, Any]:
-    """Add, to the config of an older version's run, which knobs it did not read: beside newer ones it is no other."""
+    """Add, to the config of an older version's run, what it lacks and which knobs it did not read."""
+    config = upgraded(config)
     names = [] if "unread" in config else unread.older(config)
     return config | {"unread": names} if names else config
 
@@ -113,18 +124,20 @@ def _keys(overrides: Path) -> list[str]:
 
 
 def _number(folder: Path) -> int | None:
-    job = _content(folder / ".hydra" / "hydra.yaml").get("hydra", {}).get("job", {})
+    job = (content(folder / JOB) or {}).get("hydra", {}).get("job", {})
     return job.get("num")
 
 
-def _content(path: Path) -> dict[str, Any]:
-    """Return what a JSON or YAML file holds; nothing of one that is missing, cut short or no mapping."""
+def content(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON or YAML file of a run holds: nothing if it is not there, None if cut short or no mapping."""
+    if not path.exists():
+        return {}
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)  # 1e-05 is a word to YAML
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _order(folder: Path) -> tuple[str, int, str]:

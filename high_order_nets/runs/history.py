@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..files import write_text
 
-HISTORY = "history.csv"
 COLUMNS = (
     *("epoch", "step", "learning_rate", "train_loss", "train_acc", "train_acc5"),
     *("val_loss", "val_acc", "val_acc5"),

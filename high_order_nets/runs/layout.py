@@ -1,14 +1,56 @@
-"""Every file name of a run's folder."""
+"""Every file name of a run's folder, and which of its files is meant where the folder is named."""
 
-METRICS = "metrics.json"
+from collections.abc import Sequence
+from pathlib import Path
 
+from ..errors import UserError
 
 CONFIG = "config.yaml"
+METRICS = "metrics.json"
+HISTORY = "history.csv"
+WEIGHTS = "model.safetensors"
+PLOTS = "plots"
+TENSORBOARD = "tensorboard"
+LOCK = ".lock"
+TRIAL_LOG = "trial.log"
 
-
+CHECKPOINTS = "checkpoints"
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 """The checkpoints of a run, in checkpoints/."""
 
+OVERRIDES, JOB = ".hydra/overrides.yaml", ".hydra/hydra.yaml"
+"""What Hydra leaves: the words of the command line; of a job its number."""
 
 SWEEP = "sweep.json"
 """In a sweep's folder: the config of each of its jobs, in the order of their numbers."""
+
+# What a folder stands for, the first that is there; a kill while the last one is replaced leaves the one before.
+TESTED = (BEST, LAST, PREVIOUS)
+DRAWN = (LAST, PREVIOUS)
+USED = (WEIGHTS, BEST, LAST, PREVIOUS)
+GONE_ON_WITH = (LAST, PREVIOUS, BEST)
+
+
+def locate(path: Path, wanted: Sequence[str], key: str = "ckpt") -> Path:
+    """Return the file that `ckpt=` means: one named by itself, or the first of the wanted ones in a run's folder.
+
+    Raises UserError where the folder has none of them, and for weights where a checkpoint is wanted.
+    """
+    if path.suffix == Path(WEIGHTS).suffix and WEIGHTS not in wanted:
+        raise UserError(f"{key}={path}: holds weights alone; name the run's folder or a checkpoint")
+    if not path.is_dir():
+        return path  # who reads it says what is wrong with it
+    if not (files := there(path, wanted)):
+        raise UserError(f"{key}={path}: no checkpoint in it; expected the folder of a run")
+    return files[0]
+
+
+def there(folder: Path, wanted: Sequence[str]) -> list[Path]:
+    """Return those of the wanted files that lie in a run's folder, or in its folder of checkpoints."""
+    places = (folder, folder / CHECKPOINTS)
+    return [place / name for name in wanted for place in places if (place / name).is_file()]
+
+
+def run_of(file: Path) -> Path:
+    """Return the folder of the run that the file belongs to."""
+    return file.parent.parent if file.parent.name == CHECKPOINTS else file.parent

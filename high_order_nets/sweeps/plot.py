@@ -13,13 +13,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from ..config.rules import is_number, is_whole
 from ..errors import show
+from ..plots.style import COLOURS
 from .cost_plot import is_standard, label_points, name_of, varying_costs
 from .table import Row, is_share, label
 
 LINES = 10
 """The most lines that a person can tell apart; more settings become points."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-"""Okabe and Ito's, which colour-blind readers can tell apart."""
 MARKERS = "osD^vP*X"
 
 

@@ -14,7 +14,7 @@ from ..errors import UserError, show
 from ..files import write_text
 from ..runs.folder import Run, jobs_of, planned, read
 from ..runs.layout import METRICS, SWEEP
-from ..settings import both_deciding
+from ..settings import both_deciding, flat
 from . import table
 from .options import Options, check_names, keep
 from .plot import write_plots
@@ -136,6 +136,5 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 
 def _flat(rest: dict[str, Any]) -> dict[str, Any]:
-    choices = rest.get("choices", {})
-    knobs = {key: value for key, value in rest.items() if key not in (*choices, "choices")}
-    return choices | knobs | {f"{group}.{key}": rest[group][key] for group in choices for key in rest.get(group) or ()}
+    knobs = {key: value for key, value in rest.items() if key != "choices"}
+    return rest.get("choices", {}) | flat(knobs)

@@ -1,7 +1,6 @@
 """One trial of a search: a run in a process of its own, watched from outside."""
 
 import ctypes
-import json
 import os
 import signal
 import subprocess
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json
-from ..runs.history import HISTORY, read_history
-from ..runs.layout import METRICS
+from ..runs.folder import metrics_of
+from ..runs.history import read_history
+from ..runs.layout import HISTORY, METRICS, TRIAL_LOG
 
-LOG = "trial.log"
 _PATIENCE = 60.0  # seconds in which a run may save before it is killed
 
 
@@ -25,7 +24,7 @@ class TrialProcess:
     def __init__(self, command: Sequence[str], folder: Path, workers: int) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOG).open("ab") as log:
+        with (folder / TRIAL_LOG).open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "high_order_nets", *command, f"run_dir={folder}"],
                 stdin=subprocess.DEVNULL,
@@ -55,23 +54,19 @@ class TrialProcess:
     def prune(self) -> None:
         """Stop the process and say so in metrics.json, unless it finished meanwhile."""
         self.stop()
-        metrics = self._read()
+        metrics = metrics_of(self._folder)
         if metrics.get("status") != "finished":
             pruned = {"status": "pruned", "epochs": len(self.epochs())}
             write_json(self._folder / METRICS, {key: metrics[key] for key in metrics if key != "error"} | pruned)
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics of the run that is over; one that left none has failed, and metrics.json then says so."""
-        metrics = self._read()
+        metrics = metrics_of(self._folder)
         if "status" not in metrics:
-            reason = f"ended with status {self._process.returncode}, see {self._folder / LOG}"
+            reason = f"ended with status {self._process.returncode}, see {self._folder / TRIAL_LOG}"
             metrics = {"status": "failed", "error": reason}
             write_json(self._folder / METRICS, metrics)
         return metrics
-
-    def _read(self) -> dict[str, Any]:
-        file = self._folder / METRICS
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def _ending_with_us() -> Callable[[], Any] | None:

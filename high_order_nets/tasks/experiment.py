@@ -85,7 +85,7 @@ def _staged(net: nn.Module, config: Config, spec: Spec) -> Staged:
 
 def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
     """Make the task of a config, with what its parameters ask for: keys of its own, flat knobs, numbers of the data."""
-    node = dict(config.get("task", {"name": "classification"}))
+    node = dict(config["task"])
     name = node.pop("name")
     if name not in Task.registry:
         raise UserError(f"task={name}: unknown task; expected one of {', '.join(Task.registry)}")

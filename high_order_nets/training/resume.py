@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import UserError
 from ..runs.checkpoints import read_checkpoint
 from ..runs.claims import check_same
-from ..runs.layout import BEST, LAST, PREVIOUS
+from ..runs.layout import BEST, CHECKPOINTS, GONE_ON_WITH, locate, there
 from ..settings import Config
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Start:
 
 def find_start(config: Config, folder: Path) -> Start:
     """Choose the newest checkpoint that can be read; the run's own, else the one that resume=PATH names."""
-    own = folder / "checkpoints"
+    own = folder / CHECKPOINTS
     path, checkpoint = _newest(own)
     if path is None and config["resume"] not in ("auto", "never"):
         path, checkpoint = _named(Path(config["resume"]).expanduser().absolute())
@@ -59,9 +59,7 @@ def _tell_of_epochs(before: Config, now: Config) -> None:
 def _newest(folder: Path) -> tuple[Path | None, dict[str, Any]]:
     """Return the newest checkpoint of the folder that can be read; set aside, and name, those that cannot."""
     readable: list[tuple[Path, dict[str, Any]]] = []
-    for path in (folder / LAST, folder / PREVIOUS, folder / BEST):
-        if not path.exists():
-            continue
+    for path in there(folder, GONE_ON_WITH):
         try:
             readable.append((path, read_checkpoint(path)))
         except UserError as error:
@@ -79,9 +77,8 @@ def _set_aside(path: Path) -> Path:
 
 def _named(path: Path) -> tuple[Path, dict[str, Any]]:
     if not path.is_dir():
-        return path, read_checkpoint(path)
-    folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    found, checkpoint = _newest(folder)
+        return path, read_checkpoint(locate(path, GONE_ON_WITH, "resume"))
+    found, checkpoint = _newest(path)
     if found is None:
         raise UserError(f"resume={path}: no checkpoint there that can be read")
     return found, checkpoint

@@ -19,7 +19,7 @@ from ..models.stages import Staged
 from ..plots.draw import Settings, redraw_curves
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
 from ..runs.claims import claimed, finished
-from ..runs.layout import BEST, CONFIG
+from ..runs.layout import BEST, CHECKPOINTS, CONFIG, WEIGHTS
 from ..runs.record import figures_of, recorded, tested_of
 from ..runs.summary import show_summary
 from ..settings import Config
@@ -85,7 +85,7 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     trainer = make_trainer(config, experiment, folder, start)
     fit(trainer, experiment, start)
     figures = figures_of(start.figures) | figures_of(trainer.callback_metrics)
-    tested, refined = _load_best(trainer, experiment, config, folder / "checkpoints" / BEST)
+    tested, refined = _load_best(trainer, experiment, config, folder / CHECKPOINTS / BEST)
     experiment = refined_experiment(experiment, config, refined)
     figures |= tested | figures_of(_tested(trainer, experiment)) | sizes_of(experiment)
     figures |= {"device": device_of(trainer), "devices": processes(trainer)}
@@ -96,7 +96,7 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
         _mark_test(config, folder, figures)
     trainer.logger.log_run(config, figures)
     trainer.logger.finalize("success")
-    save_weights(folder / "model.safetensors", experiment, config, figures)
+    save_weights(folder / WEIGHTS, experiment, config, figures)
     return figures
 
 

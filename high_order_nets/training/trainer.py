@@ -13,6 +13,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..errors import UserError, from_traceback
 from ..models.stages import Staged
+from ..runs.layout import CHECKPOINTS, TENSORBOARD
 from ..settings import Config
 from ..tasks.experiment import Experiment
 from .board import Board
@@ -34,7 +35,7 @@ from .resume import Start
 def make_trainer(config: Config, experiment: Experiment, folder: Path, start: Start) -> pl.Trainer:
     """Make the trainer of a run whose files go under the folder; UserError where it cannot run here."""
     # What a killed run logged beyond its last checkpoint is logged again: TensorBoard then drops the older points.
-    logger = Board(folder, name="", version="tensorboard", default_hp_metric=False, purge_step=start.step or None)
+    logger = Board(folder, name="", version=TENSORBOARD, default_hp_metric=False, purge_step=start.step or None)
     trainer = _trainer(
         config,
         **_place(config),
@@ -125,7 +126,7 @@ def _limits(config: Config) -> dict[str, Any]:
 def _keepers(config: Config, folder: Path) -> list[Callback]:
     """Make what keeps a run safe; before all other callbacks, because what is saved is the state before they act."""
     signals = StopBetweenSteps()
-    saver = Saver(config, folder / "checkpoints", signals)
+    saver = Saver(config, folder / CHECKPOINTS, signals)
     return [saver, signals, Reseed(config["seed"]), ExplainDivergence(config["seed"], saver)]
 
 

@@ -13,7 +13,7 @@ import torch
 from high_order_nets.errors import Diverged, Interrupted, UserError
 from high_order_nets.runs import record
 from high_order_nets.runs.record import circumstances, figures_of, recorded
-from high_order_nets.training.run import sizes_of
+from high_order_nets.training.run import device_of, sizes_of
 
 RECORD = {"command": "train n=3", "seed": 7, "choices": {"norm": "batch"}}
 
@@ -112,10 +112,10 @@ def test_sizes_and_device_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment: Any = SimpleNamespace(report=report, macs=99)
     assert sizes_of(experiment) == {"parameters": 10, "parameters_reduced": 8, "macs": 99}
     trainer: Any = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")))
-    assert re.fullmatch(r"cpu \(\w+\)", record.device_of(trainer))
+    assert re.fullmatch(r"cpu \(\w+\)", device_of(trainer))
     trainer.strategy.root_device = torch.device("cuda", 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
-    assert record.device_of(trainer) == "Card 1"
+    assert device_of(trainer) == "Card 1"
 
 
 def test_what_made_the_figures() -> None:

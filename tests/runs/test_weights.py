@@ -110,7 +110,7 @@ def test_the_weights_of_what_was_tested_are_written(stage: int | None, tmp_path:
     if stage is not None:
         net = Staged(net, torch.zeros(1, 3, 8, 8))
         net.select(stage)
-    data = SimpleNamespace(classes=("a", "b"), normalisation={"offset": [1.0]})
+    data = SimpleNamespace(state_dict=lambda: {"classes": ["a", "b"], "normalisation": {"offset": [1.0]}})
     experiment: Any = SimpleNamespace(task=SimpleNamespace(net=net), data=data)
     save_weights(tmp_path / "m.safetensors", experiment, {"n": 3}, {"test_acc": 0.5})
     with safe_open(tmp_path / "m.safetensors", framework="pt") as file:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from ...runs.history import HISTORY, number, rows, write
+from ...runs.history import number, rows, write
+from ...runs.layout import HISTORY
 
 log = logging.getLogger(__name__)
 

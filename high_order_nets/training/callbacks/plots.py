@@ -7,8 +7,9 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ...plots.draw import FOLDER, Settings, draw, ending, write
+from ...plots.draw import Settings, draw, ending, write
 from ...plots.observe import check_layers
+from ...runs.layout import PLOTS
 from ...settings import Config
 from ...tasks.experiment import Experiment
 
@@ -56,9 +57,9 @@ class Plots(pl.Callback):
         try:
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             for name, figure in draw(module, data, self._folder, self._settings, epochs):
-                _, image = write(figure, self._folder / FOLDER, name, self._settings, suffix)
+                _, image = write(figure, self._folder / PLOTS, name, self._settings, suffix)
                 if isinstance(trainer.logger, TensorBoardLogger):
-                    tag = f"{FOLDER}/{name}"
+                    tag = f"{PLOTS}/{name}"
                     trainer.logger.experiment.add_image(tag, image, trainer.global_step, dataformats="HWC")
         except Exception as error:  # whatever it is, the run matters more
             log.warning("plots: not drawn: %s: %s", type(error).__name__, " ".join(str(error).split()))

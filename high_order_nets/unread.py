@@ -3,13 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any
 
-from ..errors import show
-from ..paths import conf_dir
-from ..settings import ABSENT, at
-
-Config = dict[str, Any]
+from .errors import show
+from .paths import conf_dir
+from .settings import ABSENT, Config, at
 
 _KNOB = re.compile(r"\$\{(\w+)\}")
 HIGH_ORDER = (
