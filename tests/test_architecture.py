@@ -19,7 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "conversion": {"basis", "layers"},
     "data": set(),
     "runs": set(),
-    "config": {"runs"},  # for the jobs that a sweep's folder holds already
+    "config": set(),
     "optim": {"layers"},
     "models": {"basis", "layers", "conversion", "data"},
     "inference": {"layers", "conversion", "models", "data", "runs"},

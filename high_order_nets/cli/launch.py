@@ -20,6 +20,7 @@ from ..config.compose import Plan
 from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
 from ..runs.claims import finished
+from ..runs.folder import planned
 from ..terminal import PROGRAM, note, told_how_to_go_on
 from .job import Job
 
@@ -31,6 +32,8 @@ def train(argv: list[str], presets: Mapping[str, str] | None = None, command: st
     if arguments.search and not arguments.show:
         return import_module("high_order_nets.sweeps.search").run(arguments, typed)
     plan = compose.plan(arguments)
+    if plan.whole and plan.sweep_dir and len(planned(plan.sweep_dir)) > len(plan.jobs):
+        plan = plan.whole  # an older version has started all of them
     if arguments.show:
         _run_hydra(Job(typed), arguments, plan)
         return 0

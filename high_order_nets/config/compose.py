@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from .. import unread
 from ..errors import UserError, show
 from ..names import TORCHVISION
 from ..paths import conf_dir, project_root
-from ..runs.folder import planned
 from . import jobs
 from .catalogue import DIMENSIONS, own_datasets
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
@@ -50,6 +49,7 @@ class Plan:
     complete: bool = True  # False: a sweeper picks among the jobs
     lines: tuple[list[str], ...] = ()  # what each of the jobs of a complete multirun overrides
     notes: tuple[str, ...] = ()  # what was typed without effect
+    whole: "Plan | None" = None  # with the jobs of a multirun that were left out; None where none was
 
 
 def plan(arguments: Arguments) -> Plan:
@@ -180,28 +180,18 @@ def _pinned(folder: str, overrides: Sequence[str], kind: str) -> tuple[Path, lis
 def _sweep_plan(
     found: list[tuple[list[str], "CheckedJob"]], overrides: list[str], folder: Path, typed: list[str]
 ) -> Plan:
-    """Return the plan of a sweep: of jobs that differ in nothing that they read, the first alone.
-
-    A sweep that was started with all of them, by an older version, keeps them.
-    """
+    """Return the plan of a sweep: of jobs that differ in nothing that they read, the first alone."""
     kept: list[tuple[list[str], CheckedJob]] = []
     for line, job in found:
         if job.effective not in [other.effective for _, other in kept]:
             kept.append((line, job))
-    notes = unread.told(typed, [job.unread for _, job in found])
-    if len(kept) < len(found):
-        if len(planned(folder)) > len(kept):
-            kept = found
-        else:
-            left = len(found) - len(kept)
-            notes.append(
-                f"{left} of {len(found)} jobs differ from others only in knobs that they do not read: left out"
-            )
-    return Plan(
-        [job.config for _, job in kept],
-        overrides,
-        None,
-        folder,
-        lines=tuple(line for line, _ in kept),
-        notes=tuple(notes),
-    )
+    notes = tuple(unread.told(typed, [job.unread for _, job in found]))
+
+    def planned(jobs: list[tuple[list[str], CheckedJob]]) -> Plan:
+        lines = tuple(line for line, _ in jobs)
+        return Plan([job.config for _, job in jobs], overrides, None, folder, lines=lines, notes=notes)
+
+    if not (left := len(found) - len(kept)):
+        return planned(kept)
+    note = f"{left} of {len(found)} jobs differ from others only in knobs that they do not read: left out"
+    return replace(planned(kept), notes=(*notes, note), whole=planned(found))
