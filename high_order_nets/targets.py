@@ -11,9 +11,10 @@ from typing import Any, get_type_hints
 
 from .errors import UserError, show
 
+BASES = "high_order_nets.basis."
 # What each part of the config may name. A new library of optimizers or models is one more prefix here.
 PREFIXES: dict[str, tuple[str, ...]] = {
-    "layer_type": ("high_order_nets.basis.",),
+    "layer_type": (BASES,),
     "model_name": ("torchvision.models.", "high_order_nets.models."),
     "optimizer": ("torch.optim.", "lion_pytorch.", "pytorch_optimizer.", "high_order_nets."),
 }
@@ -32,6 +33,11 @@ def is_allowed(target: Any, prefixes: tuple[str, ...]) -> bool:
     if not isinstance(target, str) or not target.startswith(prefixes):
         return False
     return all(part.isidentifier() and not part.startswith("__") for part in target.split("."))
+
+
+def is_basis(target: Any) -> bool:
+    """Return whether a layer type's target names a basis: what is a layer type of its own lies elsewhere."""
+    return is_allowed(target, (BASES,))
 
 
 def resolve(target: str, kind: str) -> Callable[..., Any]:

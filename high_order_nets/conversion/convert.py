@@ -25,6 +25,7 @@ from ..layers import (
     make_synapse,
 )
 from ..layers.keywords import check_keywords
+from ..names import layer_name
 from .bonds import Bonds, given_attributes
 from .counting import count_parameters, count_reduced_parameters
 from .report import Kept, Report, Swap
@@ -110,11 +111,11 @@ def _synapse(layer_type: str | Synapse | None, options: dict[str, Any]) -> Synap
 
 def _check_dimensions(module: nn.Module, layer_type: str | Synapse | None) -> None:
     """Refuse polynomial1d for a network whose convolutions have two dimensions."""
-    said = layer_type[-2:] if isinstance(layer_type, str) else ""
+    name = layer_name(layer_type if isinstance(layer_type, str) else "")
     convolutions = [m for m in module.modules() if isinstance(m, (*CONVOLUTIONS, *TRANSPOSED))]
     there = {f"{len(m.kernel_size)}d" for m in convolutions}  # type: ignore[arg-type]
-    if said in ("1d", "2d", "3d") and there and said not in there:
-        others = ", ".join(f"{layer_type[:-2]}{name}" for name in sorted(there))  # type: ignore[index]
+    if name.dimensions and there and name.dimensions not in there:
+        others = ", ".join(f"{name.family}{dimensions}" for dimensions in sorted(there))
         raise UserError(f"layer_type={layer_type}: fits none of this network's convolutions; nearest name: {others}")
 
 

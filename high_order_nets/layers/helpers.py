@@ -4,6 +4,7 @@ from typing import Any
 
 from ..basis import Basis
 from ..basis.synapse import OPTIONS
+from ..names import layer_name
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
@@ -75,4 +76,4 @@ def _convolution(
     helper = high_order_convolution_layers if classes is CONVOLUTIONS else high_order_convolution_transpose_layers
     check_keywords(helper, options, (*OPTIONS, *_OWN_CONVOLUTION))
     synapse = make_synapse(layer_type, **options)
-    return classes[layer_type[-2:]](in_channels, out_channels, kernel_size, synapse, **own)  # type: ignore[arg-type]
+    return classes[layer_name(layer_type).dimensions](in_channels, out_channels, kernel_size, synapse, **own)  # type: ignore[arg-type]

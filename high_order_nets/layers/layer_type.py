@@ -6,6 +6,7 @@ from typing import Any
 
 from ..basis import Basis, Line
 from ..basis.synapse import OPTIONS, Synapse, _require_name
+from ..names import layer_name
 from .keywords import check_keywords
 
 
@@ -21,9 +22,9 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     Raises ValueError for an unknown name and TypeError for an unknown option.
     """
     check_keywords(make_synapse, options, OPTIONS)
-    family = layer_type[:-2] if layer_type[-2:] in ("1d", "2d", "3d") else layer_type
-    _require_name("layer_type", family, families())
-    cls = Line if family == "product" else Basis.registry[family.removesuffix("_prod")]
+    name = layer_name(layer_type)
+    _require_name("layer_type", name.family, families())
+    cls = Line if name.family == "product" else Basis.registry[name.basis]
     basis_options = {
         "n": options.pop("n", 3),
         "segments": 1 if options.get("segments") is None else options["segments"],
@@ -32,8 +33,7 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     options.pop("segments", None)
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     basis = cls(**{key: value for key, value in basis_options.items() if key in known})
-    product = family == "product" or family.endswith("_prod")
-    return replace(Synapse(basis, neuron="product" if product else "sum"), **options)
+    return replace(Synapse(basis, neuron="product" if name.product else "sum"), **options)
 
 
 def as_synapse(synapse: Synapse | str, options: dict[str, Any], owner: Callable[..., Any] = make_synapse) -> Synapse:
