@@ -1,13 +1,38 @@
-"""From a layer type's name to its synapse."""
+"""What `layer_type` stands for, and the way from a name to its synapse."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, ClassVar
+
+from torch import nn
 
 from ..basis import Basis, Line
 from ..basis.synapse import OPTIONS, Synapse, _require_name
 from ..names import layer_name
 from .keywords import check_keywords
+
+LAYERS = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+"""The ordinary layers, which a layer type replaces: a weight on each connection."""
+
+
+class LayerType(ABC):
+    """What `layer_type` stands for: how an ordinary layer, one of LAYERS, is replaced."""
+
+    bends: ClassVar[bool] = False
+    """Its functions bend by themselves: activation=auto takes the activations between its layers out."""
+
+    @abstractmethod
+    def replace(self, layer: nn.Module) -> nn.Module:
+        """Make what stands for the layer: fresh weights on its device (meta too) and of its dtype."""
+
+    def unsuited(self, layer: nn.Module) -> str | None:
+        """Say why this layer must stay; None where it can be replaced."""
+        del layer
+        return None
 
 
 def families() -> tuple[str, ...]:
@@ -44,6 +69,12 @@ def as_synapse(synapse: Synapse | str, options: dict[str, Any], owner: Callable[
     check_keywords(owner, options, OPTIONS)
     if isinstance(synapse, str):
         return make_synapse(synapse, **options)
-    if options:
-        raise TypeError(f"{', '.join(options)}: options belong to a layer type's name; a Synapse has its own")
+    refuse_options(synapse, options)
     return synapse
+
+
+def refuse_options(given: Synapse | LayerType, options: dict[str, Any]) -> None:
+    """Raise TypeError for options beside what has its own."""
+    if options:
+        kind = type(given).__name__
+        raise TypeError(f"{', '.join(options)}: options belong to a layer type's name; a {kind} has its own")
