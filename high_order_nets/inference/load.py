@@ -15,7 +15,7 @@ from ..data.images.module import ImageDataModule
 from ..data.images.normalise import Normalisation
 from ..errors import UserError
 from ..models.factory import network
-from ..models.stages import Staged
+from ..models.stages import Staged, complete
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..settings import Config
 from .classifier import Classifier
@@ -42,9 +42,8 @@ def load(path: str | Path) -> Classifier:
     except Exception as error:  # a stranger's config may fail anywhere
         raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
     load_state(net, saved.state, path)
-    complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
     metadata = saved.about | {"config": saved.config, "metrics": saved.metrics}
-    return Classifier(complete.requires_grad_(True), normalisation, classes, metadata).eval()
+    return Classifier(complete(net).requires_grad_(True), normalisation, classes, metadata).eval()
 
 
 @dataclass(frozen=True)
