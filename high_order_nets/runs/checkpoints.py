@@ -11,7 +11,7 @@ from torch import nn
 
 from ..errors import UserError
 from ..files import whole_file
-from ..models.stages import complete
+from ..models.stages import Staged
 from ..tasks.experiment import Config, Experiment
 from ..training.callbacks.refine import Refine
 
@@ -46,14 +46,15 @@ def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:
 
 def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
     """Write the tested network's weights, with config, classes, normalisation and figures as JSON metadata."""
+    net = experiment.task.net
+    complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
     metadata = {
         "config": config,
         "classes": list(experiment.data.classes),
         "normalisation": experiment.data.normalisation,
         "metrics": figures,
     }
-    state = complete(experiment.task.net).state_dict()
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in complete.state_dict().items()}
     with whole_file(path) as part:
         save_file(tensors, part, {key: json.dumps(value) for key, value in metadata.items()})
 
