@@ -11,9 +11,11 @@ from typing import Any, get_type_hints
 
 from .errors import UserError, show
 
+BASES = "high_order_nets.basis."
+LAYER_TYPES = "high_order_nets.layers.structured."  # those that are no basis
 # What each part of the config may name. A new library of optimizers or models is one more prefix here.
 PREFIXES: dict[str, tuple[str, ...]] = {
-    "layer_type": ("high_order_nets.basis.",),
+    "layer_type": (BASES, LAYER_TYPES),
     "model_name": ("torchvision.models.", "high_order_nets.models."),
     "optimizer": ("torch.optim.", "lion_pytorch.", "pytorch_optimizer.", "high_order_nets."),
 }
@@ -34,8 +36,16 @@ def is_allowed(target: Any, prefixes: tuple[str, ...]) -> bool:
     return all(part.isidentifier() and not part.startswith("__") for part in target.split("."))
 
 
-def resolve(target: str, kind: str) -> Callable[..., Any]:
-    """Return the class or function that `target` names: a basis, a builder of a network or an optimizer."""
+def is_basis(target: Any) -> bool:
+    """Return whether a layer type's target names a basis: what is a layer type of its own lies elsewhere."""
+    return is_allowed(target, (BASES,))
+
+
+def resolve(target: str, kind: str, accepted: type | tuple[type, ...], *, builders: bool = False) -> Callable[..., Any]:
+    """Return the class that `target` names, one of the accepted; or, of builders, a function that says it returns one.
+
+    `kind` is the part of the config. Raises UserError for everything else.
+    """
     check(target, kind)
     module_name, _, name = target.rpartition(".")
     try:
@@ -44,29 +54,10 @@ def resolve(target: str, kind: str) -> Callable[..., Any]:
         raise UserError(f"{kind}._target_={target}: cannot be imported: {error}") from error
     root = target.partition(".")[0]
     defined = str(getattr(found, "__module__", "")).partition(".")[0]
-    if not isinstance(found, type | FunctionType) or defined != root or not _KINDS[kind](found):
+    made = get_type_hints(found).get("return") if builders and isinstance(found, FunctionType) else found
+    if defined != root or not isinstance(made, type) or not issubclass(made, accepted):
         raise UserError(f"{kind}._target_={target}: not {_WORDS[kind]} of {root}")
-    return found
+    return found  # type: ignore[no-any-return]
 
 
-def _is_basis(found: Any) -> bool:
-    from .basis import Basis  # noqa: PLC0415 - torch only when needed
-
-    return isinstance(found, type) and issubclass(found, Basis)
-
-
-def _is_optimizer(found: Any) -> bool:
-    from torch.optim import Optimizer  # noqa: PLC0415 - torch only when needed
-
-    return isinstance(found, type) and issubclass(found, Optimizer)
-
-
-def _is_model(found: Any) -> bool:
-    from torch.nn import Module  # noqa: PLC0415 - torch only when needed
-
-    made = found if isinstance(found, type) else get_type_hints(found).get("return")
-    return isinstance(made, type) and issubclass(made, Module)
-
-
-_KINDS = {"layer_type": _is_basis, "model_name": _is_model, "optimizer": _is_optimizer}
-_WORDS = {"layer_type": "a basis", "model_name": "a builder of a network", "optimizer": "an optimizer"}
+_WORDS = {"layer_type": "a basis or layer type", "model_name": "a builder of a network", "optimizer": "an optimizer"}

@@ -4,16 +4,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
+from . import targets
 from .errors import show
 from .paths import conf_dir
 from .settings import ABSENT, Config, at
 
 _KNOB = re.compile(r"\$\{(\w+)\}")
-HIGH_ORDER = (
+FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
-    *("input_dropout", "input_noise", "rescale_output", "clamp_weights", "skip", "linear_output"),
+    *("input_dropout", "input_noise", "rescale_output", "clamp_weights"),
 )
-"""Knobs of high-order layers that no file of layer_type/ passes on."""
+"""Knobs of layers with functions on their connections that no file of layer_type/ passes on."""
 STEMS = ("resnet", "resnext", "densenet")
 """The networks that take another stem; all others have one of their own."""
 DEBUG_IMAGES = 16
@@ -41,7 +42,8 @@ def _own_stem(config: Config) -> bool:
 
 
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
-    (HIGH_ORDER, "layer_type", lambda config: config["layer_type"]["_target_"] is None),
+    (FUNCTIONS, "layer_type", lambda config: not targets.is_basis(config["layer_type"]["_target_"])),
+    (("skip", "linear_output"), "layer_type", lambda config: config["layer_type"]["_target_"] is None),
     (("alpha",), "layer_type", lambda config: not _product(config)),
     (("parameters",), "layer_type", _product),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),

@@ -188,5 +188,7 @@ def _require_name(option: str, value: Any, names: Any) -> None:
         raise ValueError(f"{option}={value!r}: expected one of {', '.join(names)}")
 
 
-OPTIONS = (*("n", "segments", "scale"), *(f.name for f in fields(Synapse) if f.name not in ("basis", "neuron")))
+FIELDS = tuple(f.name for f in fields(Synapse) if f.name not in ("basis", "neuron"))
+"""What a layer type's name leaves open of its synapse beside the basis."""
+OPTIONS = ("n", "segments", "scale", *FIELDS)
 """What can be said of a layer type beside its name."""

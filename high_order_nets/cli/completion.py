@@ -7,6 +7,7 @@ from pathlib import Path
 from ..config.catalogue import GROUPS, choices_of, everyday_knobs, group_knobs
 from ..config.knobs import RULES
 from ..config.overrides import ALIASES
+from ..names import layer_name
 
 _BASH = r"""
 _high_order_nets() {
@@ -78,12 +79,13 @@ def _of_train() -> dict[str, Values | None]:
         booleans = ["true", "false"] if defaults.get(key) in ("true", "false") or key == "nonlinearity" else []
         names = list(RULES[key].names) if key in RULES else booleans
         found[key] = _files if key in _PATHS else _choice(names)
-    return found | {group: _choice(_short(choices_of(group))) for group in groups}
+    found |= {group: _choice(choices_of(group)) for group in groups}
+    return found | {"layer_type": _choice(_of_images(choices_of("layer_type")))}
 
 
-def _short(names: list[str]) -> list[str]:
+def _of_images(layer_types: list[str]) -> list[str]:
     """Leave out the layer types for signals and volumes: only images are trained on."""
-    return [name for name in names if not name.endswith(("1d", "3d"))]
+    return [name for name in layer_types if layer_name(name).dimensions in ("", "2d")]
 
 
 def _values(key: str, typed: str, known: Mapping[str, Values | None]) -> Iterator[str]:

@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from functools import partial
 
-from ..config.catalogue import DIMENSIONS, Knob, choices_of, described, everyday_knobs, group_knobs
+from ..config.catalogue import Knob, choices_of, described, everyday_knobs, group_knobs
+from ..names import layer_name
 
 LISTS = {"layers": "layer_type", "models": "model_name", "datasets": "dataset"}
 FORMATS = ("onnx", "torch_export", "safetensors")  # of export; here because the help must not wait for torch
@@ -76,7 +77,8 @@ def listing(kind: str) -> str:
     """Return the names of `kind` (a key of LISTS), one on each line."""
     group = LISTS[kind]
     about = dict(described(group))
-    names = [name for name in choices_of(group) if name in about or not _has_dimension(name, about)]
+    # polynomial2d is told with polynomial, but a data set may be named shapes3d
+    names = [name for name in choices_of(group) if name in about or layer_name(name).family not in about]
     return "\n".join(_columns([(name, about.get(name, "")) for name in names]))
 
 
@@ -101,10 +103,6 @@ def _broken(line: str, width: int) -> list[str]:
     left = wrap(first.strip(), width, initial_indent=" " * margin, subsequent_indent=" " * (margin + 4))
     indent = " " * (margin + (4 if gap else 0))
     return [*left, *wrap(rest, width, initial_indent=indent, subsequent_indent=" " * (margin + 4))]
-
-
-def _has_dimension(name: str, files: dict[str, str]) -> bool:
-    return name.endswith(DIMENSIONS) and name[:-2] in files
 
 
 def _knobs() -> list[str]:

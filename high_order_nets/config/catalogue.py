@@ -1,15 +1,16 @@
 """What conf/ holds, read from its files without Hydra: for `--help`, completion and doctor, which must be quick."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..names import TORCHVISION
+from .. import targets
+from ..names import DIMENSIONS, TORCHVISION
 from ..paths import conf_dir, config_file, data_root
 
 GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "task", "experiment")
-DIMENSIONS = ("1d", "2d", "3d")
 _KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+):(?: +(?P<default>[^#]*?))?(?: +# (?P<meaning>.*))?")
 _SHARED = re.compile(r"^  - (base/\w+)@_here_$", re.MULTILINE)
 _NOT_KNOBS = ("defaults", "hydra", "_target_", "name", "kind")  # of the program, not of the user
@@ -34,9 +35,8 @@ def choices_of(group: str) -> list[str]:
     """Return the names that a group can be set to, sorted: its files, and the names that have none of their own."""
     names = {file.stem for file in files_of(group)}
     if group == "layer_type":
-        names |= {
-            file.stem + dimension for file in files_of(group) if takes_dimensions(file) for dimension in DIMENSIONS
-        }
+        files = [file for file in files_of(group) if takes_dimensions(_top(file))]
+        names |= {file.stem + dimensions for file in files for dimensions in DIMENSIONS}
     names |= set(TORCHVISION if group == "model_name" else ())
     return sorted(names | set(own_datasets() if group == "dataset" else ()))
 
@@ -47,10 +47,14 @@ def own_datasets(root: Path | None = None) -> list[str]:
     return sorted(found - {file.stem for file in files_of("dataset")})
 
 
-def takes_dimensions(layer_type: Path) -> bool:
-    """Return whether the file's layer type has names with dimensions, as polynomial2d: its neurons add functions."""
-    text = layer_type.read_text("utf-8")
-    return not re.search(r"^(_target_: *null|neuron:)", text, re.MULTILINE)
+def takes_dimensions(node: Mapping[str, Any]) -> bool:
+    """Return whether a layer type has names with dimensions, as polynomial2d: its neurons add functions."""
+    return targets.is_basis(node.get("_target_")) and "neuron" not in node
+
+
+def _top(file: Path) -> dict[str, str]:
+    """Return the uppermost keys of a file, their values as text."""
+    return dict(re.findall(r"^(\w+): *(.*)$", file.read_text("utf-8"), re.MULTILINE))
 
 
 def described(group: str) -> list[tuple[str, str]]:

@@ -2,10 +2,9 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .. import unread
 from ..errors import UserError, show
-from ..names import TORCHVISION
+from ..names import DIMENSIONS, TORCHVISION
 from ..paths import conf_dir, project_root
 from . import jobs
-from .catalogue import DIMENSIONS, own_datasets
+from .catalogue import own_datasets, takes_dimensions
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
 from .overrides import Arguments, quote, search_path
 
@@ -92,46 +91,43 @@ def _refusing() -> Iterator[None]:
 @contextmanager
 def _composer(groups_dir: Path | None = None, root: Path | None = None) -> Iterator[ConfigLoader]:
     """Open conf/ for composition, with the names that have no file of their own."""
-    for folder in [conf_dir(), groups_dir] if groups_dir else [conf_dir()]:
-        _register_layer_types(folder / "layer_type")
-    _register_models()
-    _register_datasets(root)
+    _register("layer_type", _layer_types([conf_dir(), groups_dir] if groups_dir else [conf_dir()]))
+    _register("model_name", {name: {"_target_": f"torchvision.models.{name}"} for name in TORCHVISION})
+    _register("dataset", _datasets(root))
     with initialize_config_dir(str(conf_dir()), job_name="high-order-nets", version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
 
 
-def _register_layer_types(layer_types: Path) -> None:
-    """Register polynomial2d beside polynomial, for each layer type whose neurons add."""
+def _register(group: str, nodes: Mapping[str, Any]) -> None:
+    """Give a group these names beside its files, and none that an earlier line of this process has given it."""
     store = ConfigStore.instance()
-    for file in layer_types.glob("*.yaml"):
+    store.repo.pop(group, None)
+    for name, node in nodes.items():
+        store.store(group=group, name=name, node=node)
+
+
+def _layer_types(folders: Sequence[Path]) -> dict[str, Any]:
+    """Return polynomial2d for polynomial, and so on for each layer type whose neurons add."""
+    found: dict[str, Any] = {}
+    for file in (file for folder in folders for file in (folder / "layer_type").glob("*.yaml")):
         node = yaml.safe_load(file.read_text(encoding="utf-8"))
         if not isinstance(node, dict):
             raise UserError(f"{file}: expected the keys of a layer type, such as _target_")
-        for dimension in DIMENSIONS if node.get("_target_") and "neuron" not in node else ():
-            store.store(group="layer_type", name=file.stem + dimension, node=node)
+        if takes_dimensions(node):
+            found |= {file.stem + dimensions: node for dimensions in DIMENSIONS}
+    return found
 
 
-def _register_datasets(root: Path | None) -> None:
-    """Register prepared files that nothing describes by their names: what all images share, without augmentation."""
+def _datasets(root: Path | None) -> dict[str, Any]:
+    """Return the prepared files that nothing describes, by their names: what all images share, without augmentation."""
     node = yaml.safe_load((conf_dir() / "dataset" / "base" / "images.yaml").read_text(encoding="utf-8"))
-    store = ConfigStore.instance()
-    store.repo.pop("dataset", None)  # those of another root, from an earlier line in this process
-    for name in own_datasets(root):
-        store.store(group="dataset", name=name, node=node | {"name": name})
+    return {name: node | {"name": name} for name in own_datasets(root)}
 
 
 def _data_root(arguments: Arguments) -> Path | None:
     """Return the root that is named on the line."""
     roots = [line.partition("=")[2].strip("'\"") for line in arguments.overrides if line.startswith("dataset.root=")]
     return Path(re.sub(r"\\+\$", "$", roots[-1])).expanduser() if roots else None  # `quote` escapes them
-
-
-@cache
-def _register_models() -> None:
-    """Register torchvision's models by their names."""
-    for name in TORCHVISION:
-        node = {"_target_": f"torchvision.models.{name}"}
-        ConfigStore.instance().store(group="model_name", name=name, node=node)
 
 
 def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:

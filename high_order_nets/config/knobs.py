@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import UserError, nearest, show
+from ..names import layer_name
 from ..settings import ABSENT, at
 from .rules import Rule, is_number, is_whole, number, whole, word
 
@@ -167,10 +168,10 @@ def _check_together(config: dict[str, Any]) -> None:
     if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
         raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
     _check_refinement(config, config["refine"])
-    name = config["choices"]["layer_type"]
-    if name.endswith(("1d", "3d")):
+    family, dimensions = layer_name(config["choices"]["layer_type"])
+    if dimensions not in ("", "2d"):
         rule = "images have two dimensions"
-        raise UserError(f"layer_type={name}: {rule}; nearest valid name: {name.removesuffix(name[-2:])}2d")
+        raise UserError(f"layer_type={family}{dimensions}: {rule}; nearest valid name: {family}2d")
 
 
 def _check_refinement(config: dict[str, Any], refine: dict[str, Any]) -> None:

@@ -11,20 +11,10 @@ from torch import nn
 
 from ..basis.synapse import OPTIONS
 from ..errors import UserError
-from ..layers import (
-    HighOrderConv1d,
-    HighOrderConv2d,
-    HighOrderConv3d,
-    HighOrderConvTranspose1d,
-    HighOrderConvTranspose2d,
-    HighOrderConvTranspose3d,
-    HighOrderLinear,
-    Synapse,
-    as_synapse,
-    fully_connected,
-    make_synapse,
-)
+from ..layers import HighOrder, HighOrderLayer, LayerType, Synapse, make_synapse
 from ..layers.keywords import check_keywords
+from ..layers.layer_type import LAYERS, refuse_options
+from ..names import layer_name
 from .bonds import Bonds, given_attributes
 from .counting import count_parameters, count_reduced_parameters
 from .report import Kept, Report, Swap
@@ -44,18 +34,10 @@ from .widths import scalable, scale_width, width_matching
 DEFAULTS = {"scale": 4.0, "domain": "tanh", "parameters": "spectral"}
 """The synapse options that win in training (results/cifar100_cpu.md); the layers themselves default to the seed's."""
 
-CONVOLUTIONS = {nn.Conv1d: HighOrderConv1d, nn.Conv2d: HighOrderConv2d, nn.Conv3d: HighOrderConv3d}
-TRANSPOSED = {
-    nn.ConvTranspose1d: HighOrderConvTranspose1d,
-    nn.ConvTranspose2d: HighOrderConvTranspose2d,
-    nn.ConvTranspose3d: HighOrderConvTranspose3d,
-}
-LAYERS = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
-
 
 def convert(
     module: nn.Module,
-    layer_type: str | Synapse | None = "polynomial2d",
+    layer_type: str | Synapse | LayerType | None = "polynomial2d",
     *,
     norm: str = "keep",
     activation: str = "auto",
@@ -67,9 +49,10 @@ def convert(
     """Give the high-order variant of a network and a report; the module itself is left untouched.
 
     - layer_type: a name (`polynomial2d`, `continuous`, … or `standard`, which swaps no layer), with the options
-      n, segments, scale and the fields of Synapse (domain, sharing, base, parameters, init, …); or a Synapse.
+      n, segments, scale and the fields of Synapse (domain, sharing, base, parameters, init, …); a Synapse; or another
+      LayerType.
     - norm: keep, none, batch, layer, group, instance, max_abs, max_center, l2.
-    - activation: none, keep or a name; auto is none where layers are swapped and keep for `standard`. Gates stay.
+    - activation: none, keep or a name; auto is none where the new layers bend by themselves, else keep. Gates stay.
     - rescale_planes: divide the widths by this (ResNets, simple, mlp); `match`: until the parameter count equals the
       module's; `match_reduced`: the same, the constants of a neuron counted once.
     - skip: `stem`, `head`, `downsample` or patterns of module names that are left as they are.
@@ -83,12 +66,12 @@ def convert(
         net, report = convert(nn.Sequential(module), layer_type, linear_output=False, **choices, **options)
         return net.get_submodule("0"), report
     check_names(norm, activation)
-    synapse = _synapse(layer_type, options)
+    new = _layer_type(layer_type, options)
     skip = (skip,) if isinstance(skip, str) else tuple(skip)
     if activation == "auto":
-        activation = "keep" if synapse is None else "none"
+        activation = "none" if new is not None and new.bends else "keep"
     _check_skip(module, skip)
-    plan = _Plan(synapse, norm, activation, skip + (("head",) if linear_output else ()))
+    plan = _Plan(new, norm, activation, skip + (("head",) if linear_output else ()))
     _check_dimensions(module, layer_type)
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
@@ -96,25 +79,26 @@ def convert(
     return net, plan.report(module, net, divisor)
 
 
-def _synapse(layer_type: str | Synapse | None, options: dict[str, Any]) -> Synapse | None:
+def _layer_type(layer_type: str | Synapse | LayerType | None, options: dict[str, Any]) -> LayerType | None:
     standard = layer_type in ("standard", None)
     try:
-        if isinstance(layer_type, Synapse):
-            return as_synapse(layer_type, options, convert)
         check_keywords(convert, options, OPTIONS)
-        synapse = make_synapse("polynomial" if standard else str(layer_type), **(DEFAULTS | options))
+        if not isinstance(layer_type, Synapse | LayerType):
+            synapse = make_synapse("polynomial" if standard else str(layer_type), **(DEFAULTS | options))
+            return None if standard else HighOrder(synapse)
+        refuse_options(layer_type, options)
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
-    return None if standard else synapse
+    return HighOrder(layer_type) if isinstance(layer_type, Synapse) else layer_type
 
 
-def _check_dimensions(module: nn.Module, layer_type: str | Synapse | None) -> None:
+def _check_dimensions(module: nn.Module, layer_type: str | Synapse | LayerType | None) -> None:
     """Refuse polynomial1d for a network whose convolutions have two dimensions."""
-    said = layer_type[-2:] if isinstance(layer_type, str) else ""
-    convolutions = [m for m in module.modules() if isinstance(m, (*CONVOLUTIONS, *TRANSPOSED))]
+    name = layer_name(layer_type if isinstance(layer_type, str) else "")
+    convolutions = [m for m in module.modules() if isinstance(m, LAYERS) and not isinstance(m, nn.Linear)]
     there = {f"{len(m.kernel_size)}d" for m in convolutions}  # type: ignore[arg-type]
-    if said in ("1d", "2d", "3d") and there and said not in there:
-        others = ", ".join(f"{layer_type[:-2]}{name}" for name in sorted(there))  # type: ignore[index]
+    if name.dimensions and there and name.dimensions not in there:
+        others = ", ".join(f"{name.family}{dimensions}" for dimensions in sorted(there))
         raise UserError(f"layer_type={layer_type}: fits none of this network's convolutions; nearest name: {others}")
 
 
@@ -161,23 +145,24 @@ def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> f
 class _Plan:
     """What is to be done to a network, and what was done."""
 
-    synapse: Synapse | None
+    layer_type: LayerType | None
     norm: str
     activation: str
     skip: tuple[str, ...]
     swapped: list[Swap] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     new: list[nn.Module] = field(default_factory=list)
+    new_layers: set[nn.Module] = field(default_factory=set)
 
     def fresh(self) -> "_Plan":
-        return _Plan(self.synapse, self.norm, self.activation, self.skip)
+        return _Plan(self.layer_type, self.norm, self.activation, self.skip)
 
     def apply(self, net: nn.Module, divisor: float) -> None:
         """Do it, in place."""
         if divisor != 1:
             scale_width(net, divisor, f"rescale_planes={divisor:g}")
-        if self.synapse is not None:
-            self._swap_layers(net)
+        if self.layer_type is not None:
+            self._swap_layers(net, self.layer_type)
         if self.norm != "keep":
             self._swap_norms(net)
         if self.activation != "keep":
@@ -195,27 +180,20 @@ class _Plan:
             self.kept.append(Kept(name, type(module).__name__, reason))
         return reason is None
 
-    def _swap_layers(self, net: nn.Module) -> None:
+    def _swap_layers(self, net: nn.Module, layer_type: LayerType) -> None:
         bonds = Bonds(net)
         names = [name for name, m in net.named_modules() if type(m) in LAYERS]
         for name, module in list(net.named_modules()):
             reason = self._skipped(name, names) or (bonds.reason(module) if isinstance(module, LAYERS) else None)
-            reason = reason or kept_reason(net, name, module, LAYERS) or self._unsuited(module)
+            reason = reason or kept_reason(net, name, module, LAYERS)
+            if type(module) in LAYERS:
+                reason = reason or layer_type.unsuited(module)
             if reason:
                 self.kept.append(Kept(name, type(module).__name__, reason))
             elif type(module) in LAYERS:
-                assert self.synapse is not None
-                self._replace(net, module, name, high_order(module, self.synapse))
-
-    def _unsuited(self, module: nn.Module) -> str | None:
-        if self.synapse is None or type(module) not in LAYERS:
-            return None
-        if self.synapse.neuron == "product" and not isinstance(module, nn.Linear):
-            return "product neurons are fully connected"
-        channels = module.in_features if isinstance(module, nn.Linear) else module.in_channels
-        if isinstance(self.synapse.sharing, int) and channels % self.synapse.sharing:  # type: ignore[operator]
-            return f"sharing={self.synapse.sharing} does not divide its {channels} input channels"
-        return None
+                new = layer_type.replace(module)
+                self.new_layers.add(new)
+                self._replace(net, module, name, new)
 
     def _skipped(self, name: str, names: list[str]) -> str | None:
         for pattern in self.skip:
@@ -255,9 +233,10 @@ class _Plan:
             block = net.get_submodule(name)
             if is_gate(block):
                 return False
-            layers = [m for m in block.modules() if isinstance(m, LAYERS + HIGH_ORDER)]
-            if layers:
-                return self.synapse is None or any(isinstance(m, HIGH_ORDER) for m in layers)
+            if any(isinstance(m, HighOrderLayer) or m in self.new_layers for m in block.modules()):
+                return True
+            if any(isinstance(m, LAYERS) for m in block.modules()):
+                return self.layer_type is None
         return False
 
     def _replace(self, net: nn.Module, old: nn.Module, name: str, new: nn.Module) -> None:
@@ -273,34 +252,3 @@ class _Plan:
                     setattr(parent, child_name, new.train(old.training))
         self.new.append(new)
         self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen))
-
-
-HIGH_ORDER = (HighOrderLinear, *CONVOLUTIONS.values(), *TRANSPOSED.values())
-
-
-def high_order(layer: nn.Module, synapse: Synapse) -> nn.Module:
-    """Make the high-order layer that stands for a linear or convolution layer; fresh weights, no bias.
-
-    The bias goes because constants are in the functions; where they are not, it stays.
-    """
-    factory = {"device": layer.weight.device, "dtype": layer.weight.dtype}  # type: ignore[union-attr]
-    bias = layer.bias is not None and not synapse.basis.has_constant
-    if isinstance(layer, nn.Linear):
-        return fully_connected(layer.in_features, layer.out_features, synapse, bias=bias, **factory)
-    assert isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED))
-    transposed = type(layer) in TRANSPOSED
-    if transposed:
-        factory["output_padding"] = layer.output_padding
-    return (TRANSPOSED if transposed else CONVOLUTIONS)[type(layer)](  # type: ignore[index]
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,  # type: ignore[arg-type]
-        synapse,
-        stride=layer.stride,  # type: ignore[arg-type]
-        padding=layer.padding,  # type: ignore[arg-type]
-        dilation=layer.dilation,  # type: ignore[arg-type]
-        groups=layer.groups,
-        bias=bias,
-        padding_mode=layer.padding_mode,
-        **factory,  # type: ignore[arg-type]
-    )

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from ..layers.layer_type import LAYERS
+
 
 @dataclass(frozen=True)
 class Swap:
@@ -15,8 +17,8 @@ class Swap:
 
     @property
     def fresh(self) -> bool:
-        """Say whether its weights are new: those of a high-order layer are."""
-        return self.new.startswith("HighOrder")
+        """Say whether its weights are new: those of a layer are, those of a norm are at their start anyway."""
+        return self.old in [layer.__name__ for layer in LAYERS]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..data.images.normalise import Normalisation
 from ..data.spec import ImageSpec
 from ..errors import UserError
 from ..models.factory import network
-from ..models.stages import Staged
+from ..models.stages import Staged, complete
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..runs.folder import metrics_of
 from ..runs.layout import USED, locate, run_of
@@ -45,9 +45,8 @@ def load(path: str | Path) -> Classifier:
     except Exception as error:  # a stranger's config may fail anywhere
         raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
     load_state(net, saved.state, path)
-    complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
     metadata = saved.about | {"config": saved.config, "metrics": saved.metrics}
-    return Classifier(complete.requires_grad_(True), normalisation, classes, metadata).eval()
+    return Classifier(complete(net).requires_grad_(True), normalisation, classes, metadata).eval()
 
 
 @dataclass(frozen=True)

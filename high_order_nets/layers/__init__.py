@@ -6,8 +6,9 @@ from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
 from .helpers import high_order_convolution_layers, high_order_convolution_transpose_layers, high_order_fc_layers
+from .high_order import HighOrder
 from .init import INITS
-from .layer_type import as_synapse, make_synapse
+from .layer_type import LayerType, as_synapse, make_synapse
 from .linear import HighOrderLinear
 from .norm import L2, MaxAbs, MaxCenter
 from .product import HighOrderProduct, Product, fully_connected
@@ -16,6 +17,7 @@ __all__ = [
     "DOMAINS",
     "INITS",
     "L2",
+    "HighOrder",
     "HighOrderConv1d",
     "HighOrderConv2d",
     "HighOrderConv3d",
@@ -25,6 +27,7 @@ __all__ = [
     "HighOrderLayer",
     "HighOrderLinear",
     "HighOrderProduct",
+    "LayerType",
     "MaxAbs",
     "MaxCenter",
     "Product",

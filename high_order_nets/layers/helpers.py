@@ -4,24 +4,21 @@ from typing import Any
 
 from ..basis import Basis
 from ..basis.synapse import OPTIONS
+from ..names import DIMENSIONS, layer_name
+from . import high_order
 from .base import HighOrderLayer
-from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
-from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
 from .keywords import check_keywords
 from .layer_type import families, make_synapse
 from .product import fully_connected
 
-CONVOLUTIONS: dict[str, type[HighOrderLayer]] = {"1d": HighOrderConv1d, "2d": HighOrderConv2d, "3d": HighOrderConv3d}
-TRANSPOSED: dict[str, type[HighOrderLayer]] = {
-    "1d": HighOrderConvTranspose1d,
-    "2d": HighOrderConvTranspose2d,
-    "3d": HighOrderConvTranspose3d,
-}
+Classes = dict[str, type[HighOrderLayer]]
+CONVOLUTIONS: Classes = dict(zip(DIMENSIONS, high_order.CONVOLUTIONS.values(), strict=True))
+TRANSPOSED: Classes = dict(zip(DIMENSIONS, high_order.TRANSPOSED.values(), strict=True))
 
 
 def convolution_layers() -> tuple[str, ...]:
     """Name the convolution layer types."""
-    return tuple(f"{name}{dimension}" for name in Basis.registry for dimension in CONVOLUTIONS)
+    return tuple(f"{name}{dimensions}" for name in Basis.registry for dimensions in CONVOLUTIONS)
 
 
 _OWN = ("bias", "device", "dtype")
@@ -62,7 +59,7 @@ def high_order_convolution_transpose_layers(
 
 
 def _convolution(
-    classes: dict[str, type[HighOrderLayer]],
+    classes: Classes,
     layer_type: str,
     in_channels: int,
     out_channels: int,
@@ -75,4 +72,4 @@ def _convolution(
     helper = high_order_convolution_layers if classes is CONVOLUTIONS else high_order_convolution_transpose_layers
     check_keywords(helper, options, (*OPTIONS, *_OWN_CONVOLUTION))
     synapse = make_synapse(layer_type, **options)
-    return classes[layer_type[-2:]](in_channels, out_channels, kernel_size, synapse, **own)  # type: ignore[arg-type]
+    return classes[layer_name(layer_type).dimensions](in_channels, out_channels, kernel_size, synapse, **own)  # type: ignore[arg-type]

@@ -1,12 +1,38 @@
-"""From a layer type's name to its synapse."""
+"""What `layer_type` stands for, and the way from a name to its synapse."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, ClassVar
+
+from torch import nn
 
 from ..basis import Basis, Line
 from ..basis.synapse import OPTIONS, Synapse, _require_name
+from ..names import layer_name
 from .keywords import check_keywords
+
+LAYERS = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+"""The ordinary layers, which a layer type replaces: a weight on each connection."""
+
+
+class LayerType(ABC):
+    """What `layer_type` stands for: how an ordinary layer, one of LAYERS, is replaced."""
+
+    bends: ClassVar[bool] = False
+    """Its functions bend by themselves: activation=auto takes the activations between its layers out."""
+
+    @abstractmethod
+    def replace(self, layer: nn.Module) -> nn.Module:
+        """Make what stands for the layer: fresh weights on its device (meta too) and of its dtype."""
+
+    def unsuited(self, layer: nn.Module) -> str | None:
+        """Say why this layer must stay; None where it can be replaced."""
+        del layer
+        return None
 
 
 def families() -> tuple[str, ...]:
@@ -21,9 +47,9 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     Raises ValueError for an unknown name and TypeError for an unknown option.
     """
     check_keywords(make_synapse, options, OPTIONS)
-    family = layer_type[:-2] if layer_type[-2:] in ("1d", "2d", "3d") else layer_type
-    _require_name("layer_type", family, families())
-    cls = Line if family == "product" else Basis.registry[family.removesuffix("_prod")]
+    name = layer_name(layer_type)
+    _require_name("layer_type", name.family, families())
+    cls = Line if name.family == "product" else Basis.registry[name.basis]
     basis_options = {
         "n": options.pop("n", 3),
         "segments": 1 if options.get("segments") is None else options["segments"],
@@ -32,8 +58,7 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     options.pop("segments", None)
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     basis = cls(**{key: value for key, value in basis_options.items() if key in known})
-    product = family == "product" or family.endswith("_prod")
-    return replace(Synapse(basis, neuron="product" if product else "sum"), **options)
+    return replace(Synapse(basis, neuron="product" if name.product else "sum"), **options)
 
 
 def as_synapse(synapse: Synapse | str, options: dict[str, Any], owner: Callable[..., Any] = make_synapse) -> Synapse:
@@ -44,6 +69,12 @@ def as_synapse(synapse: Synapse | str, options: dict[str, Any], owner: Callable[
     check_keywords(owner, options, OPTIONS)
     if isinstance(synapse, str):
         return make_synapse(synapse, **options)
-    if options:
-        raise TypeError(f"{', '.join(options)}: options belong to a layer type's name; a Synapse has its own")
+    refuse_options(synapse, options)
     return synapse
+
+
+def refuse_options(given: Synapse | LayerType, options: dict[str, Any]) -> None:
+    """Raise TypeError for options beside what has its own."""
+    if options:
+        kind = type(given).__name__
+        raise TypeError(f"{', '.join(options)}: options belong to a layer type's name; a {kind} has its own")

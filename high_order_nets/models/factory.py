@@ -4,31 +4,36 @@ from inspect import signature
 
 from torch import nn
 
+from ..basis import Basis
+from ..basis.synapse import FIELDS
 from ..conversion.convert import convert
 from ..conversion.report import Report
 from ..conversion.widths import scale_width
 from ..data.spec import ImageSpec, Spec
 from ..errors import UserError
-from ..layers import HighOrderLayer, Synapse
+from ..layers import HighOrder, LayerType, Synapse
 from ..settings import Config
 from ..targets import resolve
 from .vision import image_classifier
+
+KNOBS = {"dropout": "input_dropout", "noise": "input_noise"}
+"""The fields of a synapse whose knobs have another name."""
 
 
 def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
     """Build the network of a resolved config for such data; the global random state decides the weights."""
     standard = _standard(config, spec)
-    functions = synapse(config)
+    replacement = layer_type(config)
     net, report = convert(
         standard,
-        functions,
+        replacement,
         norm=config["norm"]["name"],
         activation=config["activation"],
         rescale_planes=config["rescale_planes"],
         skip=config["skip"],
         linear_output=config["linear_output"],
     )
-    if functions is not None and not any(isinstance(module, HighOrderLayer) for module in net.modules()):
+    if replacement is not None and not any(swap.fresh for swap in report.swapped):
         raise UserError(
             f"layer_type={config['choices']['layer_type']}: fits no layer of this network. {report.refusals}"
         )
@@ -38,7 +43,7 @@ def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
 def _standard(config: Config, spec: Spec) -> nn.Module:
     """Build the ordinary network, with what its builder's parameters ask for."""
     node = dict(config["model_name"])
-    build, width = resolve(node.pop("_target_"), "model_name"), config["width"]
+    build, width = resolve(node.pop("_target_"), "model_name", nn.Module, builders=True), config["width"]
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
         return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)
@@ -53,17 +58,17 @@ def _standard(config: Config, spec: Spec) -> nn.Module:
     return net
 
 
-def synapse(config: Config) -> Synapse | None:
-    """Build the synapse of a config; None for the standard network."""
+def layer_type(config: Config) -> LayerType | None:
+    """Make the layer type of a config; None for the standard network."""
     node = dict(config["layer_type"])
     target, neuron = node.pop("_target_"), node.pop("neuron", "sum")
     if target is None:
         return None
     try:
-        basis = resolve(target, "layer_type")(**node)
-        names = ("domain", "periodicity", "rescale_output", "init", "parameters", "sharing", "base", "alpha")
-        options = {name: config[name] for name in names}
-        options |= {"neuron": neuron, "dropout": config["input_dropout"], "noise": config["input_noise"]}
-        return Synapse(basis, **options)
+        made = resolve(target, "layer_type", (Basis, LayerType))(**node)
+        if isinstance(made, LayerType):
+            return made
+        options = {name: config[KNOBS.get(name, name)] for name in FIELDS}
+        return HighOrder(Synapse(made, neuron=neuron, **options))
     except (TypeError, ValueError) as error:
         raise UserError(f"layer_type={config['choices']['layer_type']}: {error}") from error

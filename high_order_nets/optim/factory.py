@@ -29,7 +29,7 @@ def make_optimizers(config: Config, net: nn.Module, steps: int) -> dict[str, Any
 def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
     """Build the optimizer; weight decay falls on weights alone, see `parameter_groups`."""
     node = config["optimizer"]
-    target = resolve(node["_target_"], "optimizer")
+    target = resolve(node["_target_"], "optimizer", Optimizer)
     keywords = {key: value for key, value in node.items() if key not in _OWN_KEYS}
     keywords["lr"] = _first(config["learning_rate"], node["default_learning_rate"])
     if target is torch.optim.LBFGS:  # It knows neither groups nor decay.

@@ -9,12 +9,6 @@ from ..basis import DiscontinuousPiecewise
 from ..basis.synapse import BASES
 from ..layers import HighOrderLayer, Synapse
 
-ORDINARY = (
-    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
-    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-)
-"""Layers whose functions are lines: f(x) = w x."""
-
 
 @dataclass(frozen=True)
 class Functions:

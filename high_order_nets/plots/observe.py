@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 
 from ..errors import UserError
 from ..layers import HighOrderLayer
+from ..layers.layer_type import LAYERS
 from ..models.stages import Staged
-from .functions import ORDINARY
 
 SAMPLES = 16_384
 """Numbers kept of a tensor, for its quantiles and histogram; the extremes are those of the whole tensor."""
@@ -76,7 +76,7 @@ class Watched:
 def contractions(net: nn.Module) -> dict[str, nn.Module]:
     """Give the high-order, linear and convolution layers by their names in the network, that of stages left out."""
     net = net.net if isinstance(net, Staged) else net
-    return {name: module for name, module in net.named_modules() if isinstance(module, (HighOrderLayer, *ORDINARY))}
+    return {name: module for name, module in net.named_modules() if isinstance(module, (HighOrderLayer, *LAYERS))}
 
 
 def check_layers(net: nn.Module, layers: Any) -> None:

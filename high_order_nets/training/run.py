@@ -15,7 +15,7 @@ from ..conversion.growth import refined_to
 from ..data.factory import located
 from ..errors import UserError
 from ..files import write_yaml
-from ..models.stages import Staged
+from ..models.stages import complete
 from ..plots.draw import Settings, redraw_curves
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
 from ..runs.claims import claimed, finished
@@ -102,10 +102,8 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
 
 def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
     """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata."""
-    net = experiment.task.net
-    complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
     about = experiment.data.state_dict()
-    write_weights(path, complete.state_dict(), {"config": config} | about | {"metrics": figures})
+    write_weights(path, complete(experiment.task.net).state_dict(), {"config": config} | about | {"metrics": figures})
 
 
 def _mark_test(config: Config, folder: Path, figures: dict[str, Any]) -> None:

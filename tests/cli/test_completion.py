@@ -64,6 +64,14 @@ def test_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert offered(f"test ckpt={tmp_path}/ru", capsys) == [f"ckpt={tmp_path}/run.ckpt ", f"ckpt={tmp_path}/runs/"]
 
 
+def test_a_data_set_may_be_named_as_volumes_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HIGH_ORDER_NETS_DATA", str(tmp_path))
+    (tmp_path / "shapes3d.safetensors").touch()
+    assert offered("train dataset=sh", capsys) == ["dataset=shapes3d "]
+
+
 @pytest.mark.parametrize("group", catalogue.GROUPS)
 def test_the_names_are_hydras(group: str) -> None:
     with compose._composer() as loader:

@@ -1,17 +1,28 @@
 """A `_target_` leads only where its group may go."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torchvision
 import yaml
 
+from high_order_nets import targets
+from high_order_nets.basis import Basis
 from high_order_nets.errors import UserError
+from high_order_nets.layers import LayerType
 from high_order_nets.names import TORCHVISION
 from high_order_nets.paths import conf_dir
-from high_order_nets.targets import check, resolve
+from high_order_nets.targets import check
 
+# As the factories ask.
+ACCEPTED: dict[str, Any] = {
+    "layer_type": (Basis, LayerType),
+    "model_name": torch.nn.Module,
+    "optimizer": torch.optim.Optimizer,
+}
 HOSTILE = [
     ("os.system", "optimizer"),
     ("numpy.testing.measure", "optimizer"),
@@ -35,10 +46,18 @@ HOSTILE = [
     ("torchvision.models.ResNet18_Weights", "model_name"),
     ("torchvision.models.resnet18", "layer_type"),
     ("high_order_nets.basis.math", "layer_type"),
+    ("high_order_nets.layers.HighOrder", "layer_type"),
+    ("high_order_nets.layers.structured.no.such", "layer_type"),
+    ("high_order_nets.layers.structuredx.Mine", "layer_type"),
+    ("pytorch_optimizer.create_optimizer", "optimizer"),
     ("high_order_nets.basis.Polynomial", "dataset"),
     (None, "optimizer"),
     (["torch.optim.Adam"], "optimizer"),
 ]
+
+
+def resolve(target: str, kind: str) -> Callable[..., Any]:
+    return targets.resolve(target, kind, ACCEPTED.get(kind, object), builders=kind == "model_name")
 
 
 @pytest.mark.parametrize(("target", "kind"), HOSTILE)

@@ -12,9 +12,9 @@ from torch.nn.utils import parametrizations, parametrize
 
 from high_order_nets import convert
 from high_order_nets.conversion.bonds import given_attributes, held_elsewhere, shared_parameters
-from high_order_nets.conversion.convert import LAYERS
 from high_order_nets.conversion.swaps import ACTIVATIONS
 from high_order_nets.errors import UserError
+from high_order_nets.layers.layer_type import LAYERS
 from high_order_nets.models.mlp import mlp
 from tests.conversion.test_source import converted
 

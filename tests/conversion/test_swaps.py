@@ -10,12 +10,13 @@ from torch import nn
 from torchvision.models.convnext import LayerNorm2d
 from torchvision.ops import SqueezeExcitation
 
-from high_order_nets.conversion.convert import LAYERS, convert, high_order
+from high_order_nets.conversion.convert import convert
 from high_order_nets.conversion.counting import count_parameters, count_reduced_parameters
 from high_order_nets.conversion.report import Kept, Report, Swap
 from high_order_nets.conversion.swaps import ACTIVATIONS, check_names, kept_reason, make_activation, make_norm
 from high_order_nets.errors import UserError
-from high_order_nets.layers import L2, HighOrderConv2d, HighOrderLinear, MaxAbs, MaxCenter, make_synapse
+from high_order_nets.layers import L2, HighOrder, HighOrderConv2d, HighOrderLinear, MaxAbs, MaxCenter, make_synapse
+from high_order_nets.layers.layer_type import LAYERS
 
 NORMS = "keep, none, batch, layer, group, instance, max_abs, max_center, l2"
 OLD = {
@@ -194,16 +195,16 @@ def test_a_layer_stands_for_another_in_every_option(bias: bool) -> None:
     options: dict[str, Any] = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
     old = nn.Conv2d(4, 6, (3, 2), bias=bias, padding_mode="reflect", dtype=torch.float64, device="meta", **options)
     for layer_type, has_bias in (("polynomial", False), ("crelu", bias)):  # constants are among the functions
-        new: Any = high_order(old, make_synapse(layer_type, n=3))
+        new: Any = HighOrder(make_synapse(layer_type, n=3)).replace(old)
         assert type(new) is HighOrderConv2d
         for key in ("in_channels", "out_channels", "kernel_size", "padding_mode", *options):
             assert getattr(new, key) == getattr(old, key)
         assert (new.weight.dtype, new.weight.is_meta) == (torch.float64, True)
         assert (new.bias is not None) == has_bias
     transposed = nn.ConvTranspose2d(4, 6, 3, stride=2, output_padding=1, bias=bias)
-    new = high_order(transposed, make_synapse("polynomial"))
+    new = HighOrder(make_synapse("polynomial")).replace(transposed)
     assert (new.output_padding, new.stride) == ((1, 1), (2, 2))
-    linear = high_order(nn.Linear(4, 6, bias), make_synapse("crelu"))
+    linear: Any = HighOrder(make_synapse("crelu")).replace(nn.Linear(4, 6, bias))
     assert (linear.in_features, linear.out_features, linear.bias is not None) == (4, 6, bias)
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from high_order_nets.errors import UserError
 from high_order_nets.models.resnet import resnet10, resnet10_small
 from high_order_nets.models.simple import Simple
-from high_order_nets.models.stages import Staged, split
+from high_order_nets.models.stages import Staged, complete, split
 from high_order_nets.models.vision import image_classifier
 from high_order_nets.names import TORCHVISION
 
@@ -98,6 +98,15 @@ def test_only_the_current_stage_learns() -> None:
     assert net.bn1.running_mean.equal(statistics)
     staged.select(9)
     assert staged.current == staged.count - 1
+
+
+def test_a_network_in_stages_is_complete_in_its_last() -> None:
+    net: Any = image_classifier(Simple, channels=3, classes=5, image_size=16)
+    staged = Staged(net, torch.zeros(2, 3, 16, 16))
+    assert complete(staged) is net
+    staged.select(0)
+    assert complete(staged) is staged
+    assert complete(net) is net
 
 
 def test_networks_without_stages_are_refused() -> None:
