@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from .. import metrics
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_text
@@ -100,8 +101,7 @@ def _untrained(folder: Path) -> bool:
 
 
 def _score(folder: Path) -> float:
-    score = json.loads((folder / METRICS).read_text(encoding="utf-8")).get("test_acc")
-    return float("nan") if score is None else float(score)
+    return metrics.score(json.loads((folder / METRICS).read_text(encoding="utf-8")))
 
 
 def _record(error: Exception, folder: Path, config: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Image classification."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -52,6 +52,8 @@ class Classification(pl.LightningModule):
     make_optimizers gets this module and the number of steps, and returns what `configure_optimizers` may. Evaluation
     losses are without label smoothing. A non-finite loss raises Diverged at that step.
     """
+
+    headline: ClassVar[str] = "acc"
 
     def __init__(
         self,
