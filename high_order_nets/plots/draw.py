@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.images.module import ImageDataModule
+from ..metrics import headline
 from ..runs.history import HISTORY, read_history
 from ..runs.layout import METRICS
 from ..settings import Config
@@ -68,7 +69,7 @@ def draw(
     images = training_images(data, settings.images, next(task.parameters()))
     watched = watch(task.net, images, settings.batch)
     with published():
-        yield from _curves(folder, settings, tested(folder))
+        yield from _curves(folder, settings, tested(folder), task.headline)
         yield "ranges", draw_ranges(watched, title)
         chosen = choose_layers(watched, settings.layers)
         if len(chosen) > MOST:
@@ -82,17 +83,19 @@ def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> 
     from .style import published  # noqa: PLC0415 - slow to import
 
     with published():
-        for name, figure in _curves(folder, settings, figures):
+        for name, figure in _curves(folder, settings, figures, headline(figures)):
             write(figure, folder / FOLDER, name, settings)
 
 
-def _curves(folder: Path, settings: Settings, figures: dict[str, Any] | None) -> "Iterator[tuple[str, Figure]]":
+def _curves(
+    folder: Path, settings: Settings, figures: dict[str, Any] | None, judged: str
+) -> "Iterator[tuple[str, Figure]]":
     from .curves import draw_curves  # noqa: PLC0415 - slow to import
 
     history = read_history(folder / HISTORY)
     if history:
-        marked = figures if figures and {"test_acc", "test_loss", "tested_epoch"} <= figures.keys() else None
-        yield "curves", draw_curves(history, settings.title, marked)
+        marked = figures if figures and "tested_epoch" in figures else None
+        yield "curves", draw_curves(history, settings.title, marked, judged)
 
 
 def tested(folder: Path) -> dict[str, Any] | None:
