@@ -21,7 +21,8 @@ def lay_out(
     `chosen` names the columns to show, settings and figures by their keys; they are not dropped. `also` names figures
     beside the usual ones.
     """
-    shown = headings(rows, also := (*(chosen or ()), *also))
+    also = (*(chosen or ()), *also)
+    shown = headings(rows, also)
     header, body = cells(rows, also)
     if chosen is not None:
         wanted = [shown.get(name, name) for name in chosen]
@@ -33,7 +34,7 @@ def lay_out(
     if width is None or _width(header, body) <= width:
         return [_table(header, body, shown)]
     if chosen is None:
-        header, body, notes = _fewer(header, body, width, *_by_use(rows, shown))
+        header, body, notes = _fewer(header, body, width, *_by_use(rows, shown, also))
     if _width(header, body) <= width:
         return [_table(header, body, shown), *(line for note in notes for line in wrapped(note, width))]
     full_header, full_body = cells(rows, also) if chosen is None else (header, body)
@@ -45,14 +46,14 @@ def wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
     return textwrap.wrap(text, max(width, 8), subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
-def _by_use(rows: Sequence[Row], shown: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Return the headings that stay, of the headlines, and those that give way, the first first."""
+def _by_use(rows: Sequence[Row], shown: Mapping[str, str], also: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the headings that stay, of headlines and what is asked for, and those that give way, the first first."""
     names = headlines(rows)
-    stay = [shown[key] for name in names if (key := f"test_{name}") in shown]
+    stay = [shown[key] for key in (*(f"test_{name}" for name in names), *also) if key in shown]
     last = [f"val_{name}" for name in names]
     least = [key for key in shown if shown[key] not in stay and key not in (*COSTS, *last)]
     order = (*reversed(least), "seconds", "macs", *last, "parameters")
-    return stay, [shown[key] for key in order if key in shown]
+    return stay, [shown[key] for key in order if key in shown and shown[key] not in stay]
 
 
 def _fewer(
