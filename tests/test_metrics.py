@@ -191,7 +191,7 @@ def test_the_headline_leads_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("name", "values", "order", "heading"),
     [
-        ("val_acc5", (0.5, 0.75, 0.25), "102", "val_acc5 %"),  # was worst first, and not shown
+        ("val_acc5", (0.5, 0.75, 0.25), "102", "val_acc5 %"),  # once worst first, and not shown
         ("val_acc", (0.5, 0.75, 0.25), "102", "val_acc %"),
         ("val_loss", (0.5, 0.75, 0.25), "201", "val_loss"),
         ("val_psnr", (0.5, 0.75, 0.25), "102", "val_psnr"),
