@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from high_order_nets.runs.folder import Run, metrics_of
-from high_order_nets.sweeps.table import Row, percent
+from high_order_nets.sweeps.table import Row, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUTS = Path(os.environ.get("CIFAR100_CPU_OUTPUTS", ROOT / "outputs" / "cifar100_cpu"))
@@ -167,7 +167,7 @@ def table_row(name: str, label: str, overrides: str) -> str:
         return f"| {label} | `{short}` | diverged | | | | |"
     parameters, macs = (row.values(key)[0] / 1e6 for key in ("parameters", "macs"))
     seconds = statistics.median(row.values("seconds_per_epoch"))
-    figures = f"{percent(row, 'test_acc')} | {percent(row, 'train_acc')}"
+    figures = f"{spread(row, 'test_acc')} | {spread(row, 'train_acc')}"
     return f"| {label} | `{short}` | {figures} | {parameters:.3f} M | {macs:.2f} M | {seconds:.0f} |"
 
 

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from .. import metrics
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_json, write_yaml
@@ -94,8 +95,7 @@ def _untrained(folder: Path) -> bool:
 
 
 def _score(folder: Path) -> float:
-    score = metrics_of(folder).get("test_acc")
-    return float("nan") if score is None else float(score)
+    return metrics.score(metrics_of(folder))
 
 
 def _record(error: Exception, folder: Path, config: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.base import Data
+from ..metrics import headline
 from ..runs.folder import is_finished, metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
@@ -65,7 +66,7 @@ def draw(task: Task, data: Data, folder: Path, settings: Settings, epochs: int) 
     inputs = data.sample(settings.images, next(task.parameters()))
     watched = watch(task.net, inputs, settings.batch)
     with published():
-        yield from _curves(folder, settings, tested(folder))
+        yield from _curves(folder, settings, tested(folder), task.headline)
         yield "ranges", draw_ranges(watched, title)
         chosen = choose_layers(watched, settings.layers)
         if len(chosen) > MOST:
@@ -79,17 +80,19 @@ def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> 
     from .style import published  # noqa: PLC0415 - slow to import
 
     with published():
-        for name, figure in _curves(folder, settings, figures):
+        for name, figure in _curves(folder, settings, figures, headline(figures)):
             write(figure, folder / PLOTS, name, settings)
 
 
-def _curves(folder: Path, settings: Settings, figures: dict[str, Any] | None) -> "Iterator[tuple[str, Figure]]":
+def _curves(
+    folder: Path, settings: Settings, figures: dict[str, Any] | None, judged: str
+) -> "Iterator[tuple[str, Figure]]":
     from .curves import draw_curves  # noqa: PLC0415 - slow to import
 
     history = read_history(folder / HISTORY)
     if history:
-        marked = figures if figures and {"test_acc", "test_loss", "tested_epoch"} <= figures.keys() else None
-        yield "curves", draw_curves(history, settings.title, marked)
+        marked = figures if figures and "tested_epoch" in figures else None
+        yield "curves", draw_curves(history, settings.title, marked, judged)
 
 
 def tested(folder: Path) -> dict[str, Any] | None:

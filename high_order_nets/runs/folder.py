@@ -10,6 +10,7 @@ import yaml
 
 from .. import unread
 from ..errors import UserError
+from ..metrics import headline
 from ..settings import ABSENT, at, is_unread, upgraded
 from .layout import CONFIG, JOB, METRICS, OVERRIDES, SWEEP
 
@@ -32,6 +33,11 @@ class Run:
     def status(self) -> str:
         """Return finished, diverged, failed, pruned, unfinished (no metrics yet) or missing (not started)."""
         return str(self.metrics["status"])
+
+    @property
+    def headline(self) -> str:
+        """Return the metric that the run is judged by."""
+        return headline(self.metrics)
 
     def setting(self, key: str) -> Any:
         """Return the file chosen for a group or the value of a knob, dotted names included; None if it reads none."""

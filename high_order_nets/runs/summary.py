@@ -7,19 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-ROWS = (
-    ("test_acc", "test accuracy, top-1", "{:.2%}"),
-    ("test_acc5", "test accuracy, top-5", "{:.2%}"),
-    ("test_loss", "test loss", "{:.4f}"),
-    ("val_acc", "validation accuracy", "{:.2%}"),
-    ("train_acc", "training accuracy (running)", "{:.2%}"),
-    ("parameters", "parameters", "{:,}"),
-    ("parameters_reduced", "… without redundant constants", "{:,}"),
-    ("macs", "multiply-adds an image", "{:,}"),
-    ("seconds", "seconds of training", "{:.1f}"),
-    ("images_per_second", "images a second", "{:,.0f}"),
-)
-"""The summary's rows: key in metrics.json, label, format."""
+from ..metrics import COSTS, headline, is_speed, label, metric, reported
 
 
 def show_summary(figures: dict[str, Any], path: Path) -> None:
@@ -28,9 +16,9 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
     table = Table(show_header=False)
     if "tested" in figures:
         table.add_row("tested weights", tested_weights(figures))
-    for key, label, form in ROWS:
-        if key in figures:
-            table.add_row(label, form.format(figures[key]))
+    for key in _shown(figures):
+        running = " (running)" if key.startswith("train_") else ""
+        table.add_row(label(key) + running, metric(key).form.format(figures[key]))
     console.print(table)
     typed = shlex.quote(str(path))
     if path.is_dir():
@@ -38,6 +26,14 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
         console.print(f"curves: tensorboard --logdir {typed}", highlight=False)
     else:
         console.print(f"checkpoint: {typed}", highlight=False)
+
+
+def _shown(figures: dict[str, Any]) -> list[str]:
+    """Choose among the figures; beside a headline, the loss of the test alone."""
+    name = headline(figures)
+    beside = [] if name == "loss" else ["val_loss", "train_loss"]
+    chosen = [key for key in reported(figures, [name]) if key not in beside]
+    return [key for key in (*chosen, *COSTS, *filter(is_speed, figures)) if key in figures]
 
 
 def tested_weights(figures: dict[str, Any]) -> str:

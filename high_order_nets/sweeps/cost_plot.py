@@ -10,7 +10,7 @@ from matplotlib.transforms import Bbox
 from ..errors import show
 from .table import Row
 
-COSTS = ("parameters", "macs")
+DRAWN = ("parameters", "macs")
 MOST_LABELS = 24
 PLACES = (
     (6, 0),
@@ -31,7 +31,7 @@ PLACES = (
 
 def varying_costs(rows: Sequence[Row]) -> list[str]:
     """Return the costs that have at least two different values."""
-    return [cost for cost in COSTS if len({mean for row in rows if (mean := row.mean(cost)) is not None}) > 1]
+    return [cost for cost in DRAWN if len({mean for row in rows if (mean := row.mean(cost)) is not None}) > 1]
 
 
 def name_of(row: Row, *, of_kind: bool = False) -> str:

@@ -11,11 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from .. import metrics
 from ..config.rules import is_number, is_whole
 from ..errors import show
 from ..plots.style import COLOURS
 from .cost_plot import is_standard, label_points, name_of, varying_costs
-from .table import Row, is_share, label
+from .table import Row, label
 
 LINES = 10
 """The most lines that a person can tell apart; more settings become points."""
@@ -72,7 +73,7 @@ def _write_cost(rows: Sequence[Row], cost: str, metric: str, path: Path) -> Path
         shown.setdefault(kinds[place], drawn)
     standards = [_scaled(row.mean(metric), metric) for _, row in points if is_standard(row)]
     if standards:
-        best = max(standards) if is_share(metric) else min(standards)
+        best = max(standards, key=metrics.metric(metric).merit)
         axes.axhline(best, color="#000000", linewidth=0.6, dashes=(4, 3), zorder=0)
     axes.set_xlabel(label(cost))
     _finish(axes, rows, metric, [x for x, _ in points], at_values=False)
@@ -216,4 +217,4 @@ def _tick(value: float) -> str:
 def _scaled(value: float | None, metric: str) -> float:
     if value is None:
         return math.nan
-    return 100 * value if is_share(metric) else value
+    return 100 * value if metrics.metric(metric).percent else value

@@ -9,13 +9,19 @@ from hydra.core.override_parser.types import Override
 
 from ..config import compose
 from ..config.overrides import Arguments
-from ..config.rules import Rule, whole, word
+from ..config.rules import Rule, whole
 from ..errors import UserError, nearest
+from ..metrics import HEADLINE, METRICS, split
 
+MEASURED = tuple(f"val_{name}" for name in METRICS)
 RULES = {
     "trials": whole("[1, inf)"),
     "workers": whole("[1, inf)"),
-    "metric": word("val_acc", "val_acc5", "val_loss"),
+    "metric": Rule(
+        f"one of {', '.join(MEASURED)}, another val_ metric of the task, or null",
+        lambda value: value is None or (isinstance(value, str) and split(value)[0] == "val"),
+        MEASURED,
+    ),
     "pruning": Rule("true or false", lambda value: isinstance(value, bool)),
     "ranges": Rule(
         "knobs with their ranges in text", lambda value: isinstance(value, dict) and all(map(_is_text, value.values()))
@@ -27,15 +33,22 @@ RULES = {
 class Search:
     """Hold what a file of conf/search/ and the command line ask for together.
 
-    `fixed` and `ranges` are overrides in Hydra's words; a range has several values, by the name of its knob.
+    `fixed` and `ranges` are overrides in Hydra's words; a range has several values, by the name of its knob. Without a
+    `named` metric, the headline of what is trained is searched for.
     """
 
     trials: int
     workers: int
-    metric: str
+    named: str | None
     pruning: bool
     fixed: tuple[str, ...]
     ranges: Mapping[str, Override]
+    headline: str = HEADLINE
+
+    @property
+    def metric(self) -> str:
+        """Return the figure of the validation that tells the best."""
+        return self.named or f"val_{self.headline}"
 
 
 def read(arguments: Arguments) -> Search:
@@ -55,7 +68,7 @@ def read(arguments: Arguments) -> Search:
     if not ranges:
         raise UserError("search: there is nothing to search, as every range has one value")
     fixed = tuple(str(override.input_line) for key, override in typed.items() if key not in ranges)
-    return Search(**settings, fixed=fixed, ranges=ranges)
+    return Search(named=settings.pop("metric", None), **settings, fixed=fixed, ranges=ranges)
 
 
 def _is_text(value: Any) -> bool:

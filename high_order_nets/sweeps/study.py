@@ -14,7 +14,8 @@ from optuna.trial import Trial, TrialState
 from rich.console import Console
 
 from ..config.rules import is_whole
-from ..errors import UserError
+from ..errors import UserError, nearest
+from ..metrics import metric
 from .space import Search
 from .sweep import make_folder
 from .trial import TrialProcess
@@ -69,7 +70,7 @@ class Study:
         study = optuna.create_study(
             study_name="search",
             storage=JournalStorage(JournalFileBackend(str(journal))),
-            direction="minimize" if self._search.metric.endswith("loss") else "maximize",
+            direction="maximize" if metric(self._search.metric).higher_is_better else "minimize",
             # Not in the first quarter: schedules with a high rate at the start look bad there, whatever the rate.
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max_epochs // 4 + 1),
             load_if_exists=True,
@@ -109,6 +110,7 @@ class Study:
         ended = process.has_ended()
         reported = self._study.trials[trial.number].intermediate_values
         for figures in process.epochs():
+            self._check_measured(figures)
             if (epoch := int(figures["epoch"])) not in reported and self._search.metric in figures:
                 trial.report(figures[self._search.metric], epoch)
         if not ended and self._search.pruning and trial.should_prune():
@@ -117,6 +119,13 @@ class Study:
         if ended:
             self._tell(trial, process.metrics())
         return ended
+
+    def _check_measured(self, figures: dict[str, float]) -> None:
+        """Refuse to go on with a metric that the runs do not measure."""
+        measured = [key for key in figures if key.startswith("val_")]
+        if self._search.metric not in figures:
+            hint = nearest(self._search.metric, measured, f"; expected one of {', '.join(measured)}")
+            raise UserError(f"search.metric={self._search.metric}: the runs do not measure it{hint}")
 
     def _tell(self, trial: Trial, metrics: dict[str, Any]) -> None:
         status, score = metrics["status"], metrics.get(self._search.metric)

@@ -10,8 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
+from .. import metrics
+from ..config.rules import is_number
 from ..errors import UserError, show
 from ..files import write_text
+from ..metrics import COSTS
 from ..runs.folder import Run, jobs_of, planned, read
 from ..runs.layout import METRICS, SWEEP
 from ..settings import both_deciding, flat
@@ -42,14 +45,21 @@ def claim(folder: Path, jobs: Sequence[dict[str, Any]], command: str) -> None:
     write_text(folder / SWEEP, json.dumps({"command": command, "jobs": configs}, indent=1) + "\n")
 
 
-def report(folder: Path, metric: str = "test_acc", *, best_first: bool = False) -> bool:
-    """Show the table of the sweep, write results.csv, results.md and plots; return whether all its jobs finished."""
+def report(folder: Path, metric: str | None = None, *, best_first: bool = False) -> bool:
+    """Show the table of the sweep, write results.csv, results.md and plots; return whether all its jobs finished.
+
+    The plots are of the metric, of the headline if none is named; `best_first` sorts by it.
+    """
     runs = read([folder])
-    if best_first:
-        best = -math.inf if table.is_share(metric) else math.inf
-        runs.sort(key=lambda run: run.metrics.get(metric, best), reverse=table.is_share(metric))
+    if metric is not None and best_first:
+        runs.sort(key=lambda run: _merit(run, metric), reverse=True)
     show_table(runs, shlex.quote(str(folder)), folder, metric)
     return not table.failures(runs)
+
+
+def _merit(run: Run, name: str) -> float:
+    value: Any = run.metrics.get(name)
+    return metrics.metric(name).merit(value) if is_number(value) else -math.inf
 
 
 def rebuild(options: Options) -> None:
@@ -78,7 +88,7 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"{folder}: the folder cannot be written: {error.strerror}") from error
 
 
-def show_table(runs: Sequence[Run], title: str, out: Path | None, metric: str = "test_acc") -> None:
+def show_table(runs: Sequence[Run], title: str, out: Path | None, metric: str | None = None) -> None:
     """Write the table of the runs with plots of the metric to the folder `out`, if given; show it with what failed."""
     _show(table.group(runs), table.failures(runs), title, out, metric)
 
@@ -88,15 +98,17 @@ def _show(
     problems: Sequence[str],
     title: str,
     out: Path | None,
-    metric: str = "test_acc",
+    metric: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> None:
     files: list[str] = []
+    also = [metric] if metric else []
+    drawn = metric or f"test_{table.headlines(rows)[0]}"
     if out is not None:
         write_text(out / "results.csv", table.comma_separated(rows))
-        write_text(out / "results.md", table.markdown(rows, problems))
-        files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, metric, out))]
-    _print(rows, title, problems, columns)
+        write_text(out / "results.md", table.markdown(rows, problems, also))
+        files = ["results.csv", "results.md", *(path.name for path in write_plots(rows, drawn, out))]
+    _print(rows, title, problems, columns, also)
     if files:
         line = f"in {shlex.quote(str(out))}: {', '.join(files)}"
         Console(soft_wrap=True).print(line, highlight=False, markup=False, emoji=False)
@@ -105,20 +117,27 @@ def _show(
 def _selected(rows: list[Row], options: Options) -> list[Row]:
     """Return the rows in the order and number asked for; raise UserError for names that are no column."""
     settings = rows[0].settings if rows else {}
-    check_names("columns", options.columns or (), [*settings, *table.HEADINGS, "status"])
+    known = dict.fromkeys([*table.figures(rows), *table.measured(rows)])
+    check_names("columns", options.columns or (), [*settings, *known, *table.SHOWN_COSTS, "status"])
     if options.sort:
-        check_names("sort", [options.sort.removeprefix("-")], [*settings, *table.METRICS, *table.COSTS, "status"])
+        check_names("sort", [options.sort.removeprefix("-")], [*settings, *known, *COSTS, "status"])
         rows = table.ordered(rows, options.sort)
     return rows[: options.top]
 
 
-def _print(rows: Sequence[Row], title: str, problems: Iterable[str], columns: Sequence[str] | None = None) -> None:
+def _print(
+    rows: Sequence[Row],
+    title: str,
+    problems: Iterable[str],
+    columns: Sequence[str] | None = None,
+    also: Sequence[str] = (),
+) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     fixed = console.is_terminal or "COLUMNS" in os.environ
     if not fixed:
         console = Console(width=10_000, highlight=False, markup=False, emoji=False)  # a pipe has no edge
     console.print("\n".join(wrapped(title, console.width)), style="bold", soft_wrap=True)
-    for part in lay_out(rows, console.width if fixed else None, columns):
+    for part in lay_out(rows, console.width if fixed else None, columns, also):
         console.print(part, soft_wrap=isinstance(part, str))
     for problem in problems:
         console.print("\n".join(wrapped(problem, console.width)), style="red", soft_wrap=True)

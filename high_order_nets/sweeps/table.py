@@ -8,41 +8,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .. import metrics
 from ..config.rules import is_number
 from ..errors import show
+from ..metrics import COSTS, metric, reported
 from ..runs.folder import Run
 from ..settings import UNIMPORTANT, deciding
 
-METRICS = ("test_acc", "test_acc5", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")
-COSTS = ("parameters", "parameters_reduced", "macs", "seconds")
-HEADINGS = {
-    "test_acc": "test_acc %",
-    "test_acc5": "test_acc5 %",
-    "val_acc": "val_acc %",
-    "parameters": "parameters",
-    "macs": "multiply-adds",
-    "seconds": "seconds",
-}
-"""Figures of the terminal and of Markdown, with their headings; CSV has all of METRICS and COSTS."""
-FIGURES = frozenset(HEADINGS.values())
-LABELS = {
-    "test_acc": "test accuracy",
-    "test_acc5": "test accuracy, top-5",
-    "val_acc": "validation accuracy",
-    "val_acc5": "validation accuracy, top-5",
-    "train_acc": "training accuracy",
-    "macs": "multiply-adds",
-}
-
-
-def is_share(figure: str) -> bool:
-    """Return whether the figure is a share in [0, 1], shown in percent, the more the better: an accuracy."""
-    return figure.rpartition("_")[2] in ("acc", "acc5")
+SHOWN_COSTS = {"parameters": "parameters", "macs": "multiply-adds", "seconds": "seconds"}
+"""Costs of the terminal and of Markdown, with their headings; CSV has all."""
 
 
 def label(figure: str) -> str:
     """Return the figure's name for people, with its unit."""
-    return LABELS.get(figure, figure.replace("_", " ")) + (" (%)" if is_share(figure) else "")
+    return metrics.label(figure) + (" (%)" if metric(figure).percent else "")
+
+
+def heading(figure: str) -> str:
+    """Return what stands over a figure's column."""
+    return SHOWN_COSTS.get(figure) or figure + (" %" if metric(figure).percent else "")
 
 
 @dataclass(frozen=True)
@@ -101,6 +85,32 @@ def group(runs: Sequence[Run], keys: Sequence[str] | None = None) -> list[Row]:
     return [Row({key: group[0].setting(key) for key in keys}, group) for group in groups]
 
 
+def headlines(rows: Sequence[Row]) -> list[str]:
+    """Return the metrics that the finished runs are judged by."""
+    return list(dict.fromkeys(run.headline for row in rows for run in row.finished)) or [metrics.HEADLINE]
+
+
+def measured(rows: Sequence[Row]) -> list[str]:
+    """Return the figures of the finished runs that belong to training, validation or test."""
+    keys = dict.fromkeys(key for row in rows for run in row.finished for key in run.metrics)
+    return [key for key in keys if metrics.split(key)[0]]
+
+
+def figures(rows: Sequence[Row]) -> list[str]:
+    """Return the figures of CSV: what the runs are judged by."""
+    return reported(measured(rows), headlines(rows))
+
+
+def headings(rows: Sequence[Row], also: Sequence[str] = ()) -> dict[str, str]:
+    """Return the figures of the terminal and of Markdown with their headings; `also` those that are asked for."""
+    found = headlines(rows)
+    beside = [f"train_{name}" for name in found]
+    beside += [] if "loss" in found else ["test_loss", "val_loss", "train_loss"]
+    keys = [key for key in figures(rows) if key not in beside]
+    asked = [key for key in also if key in measured(rows) and key not in keys]
+    return {key: heading(key) for key in (*keys, *asked, *SHOWN_COSTS) if any(row.values(key) for row in rows)}
+
+
 def columns(runs: Sequence[Run]) -> list[str]:
     """Return the settings that differ between runs that read them, among those that someone named on a command line.
 
@@ -119,9 +129,9 @@ def failures(runs: Sequence[Run]) -> list[str]:
 
 
 def ordered(rows: Sequence[Row], key: str) -> list[Row]:
-    """Sort the rows by a setting or a figure, accuracies best first, all else upward; '-key' turns it round."""
+    """Sort the rows by a setting, upward, or a figure, the best first; '-key' turns it round."""
     name = key.removeprefix("-")
-    down = is_share(name) != key.startswith("-")
+    down = metric(name).higher_is_better != key.startswith("-")
 
     def value(row: Row) -> Any:
         return row.status if name == "status" else row.settings[name] if name in row.settings else row.mean(name)
@@ -132,9 +142,9 @@ def ordered(rows: Sequence[Row], key: str) -> list[Row]:
     return [*known, *(row for row in rows if value(row) is None)]
 
 
-def markdown(rows: Sequence[Row], problems: Sequence[str]) -> str:
+def markdown(rows: Sequence[Row], problems: Sequence[str], also: Sequence[str] = ()) -> str:
     """Return the rows as a Markdown table, with what went wrong below."""
-    header, body = cells(rows)
+    header, body = cells(rows, also)
     lines = [" | ".join(cell.replace("|", "\\|") for cell in cells) for cells in (header, ["---"] * len(header), *body)]
     notes = ["", *(f"* {problem}" for problem in problems)] if problems else []
     return "\n".join([*(f"| {line} |" for line in lines), *notes]) + "\n"
@@ -143,29 +153,29 @@ def markdown(rows: Sequence[Row], problems: Sequence[str]) -> str:
 def comma_separated(rows: Sequence[Row]) -> str:
     """Return the rows as CSV: settings, seeds, how many finished, mean and s.d. of each metric, mean costs, folders."""
     text = io.StringIO()
-    keys = list(rows[0].settings) if rows else []
+    keys, judged = list(rows[0].settings) if rows else [], figures(rows)
     writer = csv.writer(text, lineterminator="\n")
-    figures = [name for metric in METRICS for name in (metric, f"{metric}_sd")]
-    writer.writerow([*keys, "seeds", "finished", *figures, *COSTS, "status", "folders"])
+    names = [name for figure in judged for name in (figure, f"{figure}_sd")]
+    writer.writerow([*keys, "seeds", "finished", *names, *COSTS, "status", "folders"])
     for row in rows:
-        measured = [value for metric in METRICS for value in (row.mean(metric), row.deviation(metric))]
+        values = [value for figure in judged for value in (row.mean(figure), row.deviation(figure))]
         seeds = " ".join(show(run.setting("seed")) for run in row.runs)
         costs = [row.mean(cost) for cost in COSTS]
         settings = [row.written(key) for key in keys]
         folders = " ".join(run.folder.name for run in row.runs)
-        writer.writerow([*settings, seeds, len(row.finished), *map(_plain, [*measured, *costs]), row.status, folders])
+        writer.writerow([*settings, seeds, len(row.finished), *map(_plain, [*values, *costs]), row.status, folders])
     return text.getvalue()
 
 
-def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the cells; figures that no run has are left out."""
+def cells(rows: Sequence[Row], also: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the cells; figures that no run has are left out, `also` those that are asked for."""
     keys = list(rows[0].settings) if rows else []
-    figures = [name for name in HEADINGS if any(row.values(name) for row in rows)]
-    header = [*keys, *(HEADINGS[name] for name in figures), "status"]
+    shown = headings(rows, also)
+    header = [*keys, *shown.values(), "status"]
     body = [
         [
             *(row.written(key, _short) for key in keys),
-            *(_FORMS.get(name, percent)(row, name) for name in figures),
+            *(_cost(row, name) if name in COSTS else spread(row, name) for name in shown),
             row.status,
         ]
         for row in rows
@@ -173,26 +183,18 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     return header, body
 
 
-def percent(row: Row, figure: str) -> str:
-    """Return 'mean ± s.d. (n)' in percent."""
-    mean, deviation = row.mean(figure), row.deviation(figure)
+def spread(row: Row, figure: str) -> str:
+    """Return 'mean ± s.d. (n)', shares in percent."""
+    mean, deviation, written = row.mean(figure), row.deviation(figure), metric(figure).written
     if mean is None:
         return ""
-    spread = f" ± {100 * deviation:.2f}" if deviation is not None else ""
-    return f"{100 * mean:.2f}{spread} ({len(row.values(figure))})"
+    beside = f" ± {written(deviation)}" if deviation is not None else ""
+    return f"{written(mean)}{beside} ({len(row.values(figure))})"
 
 
-def _count(row: Row, figure: str) -> str:
+def _cost(row: Row, figure: str) -> str:
     mean = row.mean(figure)
-    return "" if mean is None else f"{mean:,.0f}"
-
-
-def _seconds(row: Row, figure: str) -> str:
-    mean = row.mean(figure)
-    return "" if mean is None else f"{mean:,.1f}"
-
-
-_FORMS: dict[str, Callable[[Row, str], str]] = {"parameters": _count, "macs": _count, "seconds": _seconds}
+    return "" if mean is None else metric(figure).written(mean)
 
 
 def _short(value: Any) -> str:

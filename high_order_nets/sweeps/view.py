@@ -1,39 +1,43 @@
 """Lays a table out for a console of any width: all columns, then fewer, then a block a row."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.table import Table
 
-from .table import FIGURES, HEADINGS, Row, cells
+from ..metrics import COSTS
+from .table import Row, cells, headings, headlines
 
-LEAST_USED = ("test_acc5 %", "seconds", "multiply-adds", "val_acc %", "parameters")
-"""Headings that give way, the first first, where all columns are wider than the console."""
 STATUS = "status"
 BORDER, GAP = 1, 3  # characters of a table's edge with its blank on either side, and between two cells
 
 
-def lay_out(rows: Sequence[Row], width: int | None, chosen: Sequence[str] | None = None) -> list[Table | str]:
+def lay_out(
+    rows: Sequence[Row], width: int | None, chosen: Sequence[str] | None = None, also: Sequence[str] = ()
+) -> list[Table | str]:
     """Return what to print, no line wider than `width` characters (None: any).
 
-    `chosen` names the columns to show, settings and figures by their keys; they are not dropped.
+    `chosen` names the columns to show, settings and figures by their keys; they are not dropped. `also` names figures
+    beside the usual ones.
     """
-    header, body = cells(rows)
+    also = (*(chosen or ()), *also)
+    shown = headings(rows, also)
+    header, body = cells(rows, also)
     if chosen is not None:
-        wanted = [HEADINGS.get(name, name) for name in chosen]
+        wanted = [shown.get(name, name) for name in chosen]
         places = [header.index(name) for name in wanted if name in header]
         header, body = _take(header, body, places)
     elif all(row.status == "finished" for row in rows):
         header, body = _without(header, body, STATUS)
     notes: list[str] = []
     if width is None or _width(header, body) <= width:
-        return [_table(header, body)]
+        return [_table(header, body, shown)]
     if chosen is None:
-        header, body, notes = _fewer(header, body, width)
+        header, body, notes = _fewer(header, body, width, *_by_use(rows, shown, also))
     if _width(header, body) <= width:
-        return [_table(header, body), *(line for note in notes for line in wrapped(note, width))]
-    full_header, full_body = cells(rows) if chosen is None else (header, body)
+        return [_table(header, body, shown), *(line for note in notes for line in wrapped(note, width))]
+    full_header, full_body = cells(rows, also) if chosen is None else (header, body)
     return ["\n\n".join(_block(full_header, line, width) for line in full_body)]
 
 
@@ -42,18 +46,30 @@ def wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
     return textwrap.wrap(text, max(width, 8), subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
-def _fewer(header: list[str], body: list[list[str]], width: int) -> tuple[list[str], list[list[str]], list[str]]:
+def _by_use(rows: Sequence[Row], shown: Mapping[str, str], also: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the headings that stay, of headlines and what is asked for, and those that give way, the first first."""
+    names = headlines(rows)
+    stay = [shown[key] for key in (*(f"test_{name}" for name in names), *also) if key in shown]
+    last = [f"val_{name}" for name in names]
+    least = [key for key in shown if shown[key] not in stay and key not in (*COSTS, *last)]
+    order = (*reversed(least), "seconds", "macs", *last, "parameters")
+    return stay, [shown[key] for key in order if key in shown and shown[key] not in stay]
+
+
+def _fewer(
+    header: list[str], body: list[list[str]], width: int, stay: Sequence[str], give_way: Sequence[str]
+) -> tuple[list[str], list[list[str]], list[str]]:
     """Drop what is the same in all rows, then the figures of least use, until the rest fits; say what was dropped."""
     same: list[str] = []
     dropped: list[str] = []
     if len(body) > 1:
         for place, name in [*enumerate(header)][::-1]:
-            if len({line[place] for line in body}) == 1 and name != HEADINGS["test_acc"]:
+            if len({line[place] for line in body}) == 1 and name not in stay:
                 same.insert(0, f"{name} {body[0][place]}".strip())
                 header, body = _without(header, body, name)
                 if _width(header, body) <= width:
                     break
-    for name in LEAST_USED:
+    for name in give_way:
         if _width(header, body) > width and name in header:
             header, body = _without(header, body, name)
             dropped.append(name)
@@ -80,10 +96,10 @@ def _width(header: list[str], body: list[list[str]]) -> int:
     return sum(widths) + GAP * len(widths) + BORDER
 
 
-def _table(header: list[str], body: list[list[str]]) -> Table:
+def _table(header: list[str], body: list[list[str]], shown: Mapping[str, str]) -> Table:
     table = Table(box=box.HEAVY_HEAD)
     for name in header:
-        table.add_column(name, justify="right" if name in FIGURES else "left", no_wrap=name != STATUS)
+        table.add_column(name, justify="right" if name in shown.values() else "left", no_wrap=name != STATUS)
     for line in body:
         table.add_row(*line)
     return table

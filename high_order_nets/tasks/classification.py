@@ -1,7 +1,7 @@
 """Image classification."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +32,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {"cross_entropy":
 class Classification(Task, name="classification"):
     """Tell classes apart: loss, top-1 and top-5 accuracy. Evaluation losses are without label smoothing."""
 
-    headline = "acc"
+    headline: ClassVar[str] = "acc"
 
     def __init__(
         self,

@@ -8,23 +8,12 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from ..metrics import headline, is_speed, reported
 from ..runs.folder import Run
 from ..settings import Config
 
-SPEED = ("images_per_second", "seconds_per_epoch")
 STRAIGHT = ("epoch", "epochs", "seconds")
 """Figures that grow by the same amount every epoch: nothing to see."""
-METRICS = (
-    "test/acc",
-    "test/acc5",
-    "test/loss",
-    "val/acc",
-    "val/loss",
-    "train/acc",
-    "train/loss",
-    "speed/images_per_second",
-)
-"""The figures of the HParams tab, in the order of its columns."""
 NAMES = ("layer_type", "n", "segments", "scale", "model_name", "dataset", "optimizer", "learning_rate", "seed")
 """The settings that it shows of every run, before those that the command line set."""
 
@@ -35,7 +24,7 @@ def tag(name: str) -> str | None:
     """Return the tag of a logged figure, `val/acc` of val_acc; None for one that is not drawn."""
     if name in STRAIGHT:
         return None
-    if name in SPEED:
+    if is_speed(name) or name == "seconds_per_epoch":
         return f"speed/{name}"
     if rate := re.fullmatch(r"lr-\w+(/pg\d+)?", name):  # the rates of all groups rise and fall together
         return "train/learning_rate" if rate[1] in (None, "/pg1") else None
@@ -56,13 +45,13 @@ class Board(TensorBoardLogger):
         super().log_metrics({found: value for name, value in metrics.items() if (found := tag(name))}, step)
 
     def log_run(self, config: Config, figures: Mapping[str, Any]) -> None:
-        """Add the run's row: settings and sizes, then the columns of METRICS that it has figures for.
+        """Add the run's row: settings and sizes, then the figures that it is judged by, and its speed.
 
         The values are the last ones logged under these tags: logging them again, at any other step, would make the data
         server take the run for one that has started anew.
         """
-        there = {found: value for name, value in figures.items() if (found := tag(name)) in METRICS}
-        results = {name: there[name] for name in METRICS if name in there}
+        names = [*reported(figures, [headline(figures)]), *filter(is_speed, figures)]
+        results = {found: figures[name] for name in names if name in figures and (found := tag(name))}
         from torch.utils.tensorboard.summary import hparams  # noqa: PLC0415 - at import it would try a socket
 
         writer = self.experiment._get_file_writer()

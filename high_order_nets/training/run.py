@@ -15,12 +15,13 @@ from ..conversion.growth import refined_to
 from ..data.factory import located
 from ..errors import UserError
 from ..files import write_yaml
+from ..metrics import figures_of, score
 from ..models.stages import complete
 from ..plots.draw import Settings, redraw_curves
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
 from ..runs.claims import claimed, finished
 from ..runs.layout import BEST, CHECKPOINTS, CONFIG, WEIGHTS
-from ..runs.record import figures_of, recorded, tested_of
+from ..runs.record import recorded, tested_of
 from ..runs.summary import show_summary
 from ..settings import Config
 from ..tasks.experiment import Experiment, build, refined_experiment
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 def train(config: Config, folder: Path) -> float:
-    """Train, test and save everything under the folder, going on with the run there; return the test accuracy.
+    """Train, test and save everything under the folder, going on with the run there; return its score.
 
     Writes config.yaml, TensorBoard events, checkpoints/, model.safetensors and metrics.json. Raises UserError for what
     cannot be done, Diverged for a number that is not finite and Interrupted for a signal; metrics.json says so. A run
@@ -48,7 +49,7 @@ def train(config: Config, folder: Path) -> float:
         else:
             record = _recorded(config, folder)
     show_summary(record, folder)
-    return record["test_acc"]
+    return score(record)
 
 
 def _recorded(config: Config, folder: Path) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def _recorded(config: Config, folder: Path) -> dict[str, Any]:
 
 
 def test(path: Path) -> float:
-    """Repeat the test from a checkpoint alone; return the test accuracy."""
+    """Repeat the test from a checkpoint alone; return its score."""
     checkpoint = read_checkpoint(path)
     with _quiet():
         try:
@@ -71,9 +72,9 @@ def test(path: Path) -> float:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
         load_state(experiment.task, checkpoint["state_dict"], path)
-        figures = tested_of(checkpoint, path.stem) | figures_of(_tested(trainer, experiment))
+        figures = tested_of(checkpoint, path.stem) | _tested(trainer, experiment)
     show_summary(figures | sizes_of(experiment), path)
-    return figures["test_acc"]
+    return score(figures)
 
 
 def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     figures = figures_of(start.figures) | figures_of(trainer.callback_metrics)
     tested, refined = _load_best(trainer, experiment, config, folder / CHECKPOINTS / BEST)
     experiment = refined_experiment(experiment, config, refined)
-    figures |= tested | figures_of(_tested(trainer, experiment)) | sizes_of(experiment)
+    figures |= tested | _tested(trainer, experiment) | sizes_of(experiment)
     figures |= {"device": device_of(trainer), "devices": processes(trainer)}
     figures |= {"batch_a_process": config["batch_size"] // processes(trainer)}
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
@@ -127,8 +128,9 @@ def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path
 
 
 def _tested(trainer: pl.Trainer, experiment: Experiment) -> dict[str, Any]:
+    """Test; name the metric that the result goes by."""
     (results,) = trainer.test(experiment.task, datamodule=experiment.data, verbose=False)
-    return dict(results)
+    return {"headline": experiment.task.headline} | figures_of(results)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,39 @@ def test_bad_searches_are_refused_in_one_line(typed: str, said: str, capsys: Cap
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction", "said"),
+    [
+        ("val_acc5", "MAXIMIZE", "; nearest valid name: val_acc"),
+        ("val_loss", "MINIMIZE", "; expected one of val_acc"),
+        ("val_perplexity", "MINIMIZE", "; expected one of val_acc"),  # nobody has said what it is: a plain number
+    ],
+)
+def test_any_metric_that_the_runs_measure_is_searched_for(
+    metric: str, direction: str, said: str, searched: Callable[..., int], tmp_path: Path, capsys: Captured
+) -> None:
+    assert searched("slow", f"search.metric={metric}") == 2  # the fake measures val_acc alone
+    assert capsys.readouterr().err == f"high-order-nets: search.metric={metric}: the runs do not measure it{said}\n"
+    assert open_study(tmp_path / "search").direction.name == direction
+
+
+@pytest.mark.parametrize(("headline", "status"), [(None, 0), ("acc", 0), ("perplexity", 2)])
+def test_the_headline_is_searched_for_unless_another_is_named(
+    headline: str | None, status: int, searched: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    plan = search.compose.plan
+
+    def judged(arguments: Any) -> Any:
+        found = plan(arguments)
+        return replace(found, jobs=[job | {"task": {"headline": headline}} for job in found.jobs])
+
+    if headline:
+        monkeypatch.setattr(search.compose, "plan", judged)
+    assert searched("finished", "search.trials=1", "search.metric=null") == status
+    out, err = capsys.readouterr()
+    assert "val_acc 0.9000" in out if status == 0 else "search.metric=val_perplexity" in err
 
 
 def test_without_optuna_the_way_to_get_it_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
+from high_order_nets.metrics import metric
 from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps import plot, table
 
@@ -27,21 +28,21 @@ def test_seeds_are_one_row_with_mean_and_sample_deviation() -> None:
     (row,) = table.group([make_run(score=score, seed=seed) for seed, score in enumerate(scores)])
     assert row.mean("test_acc") == pytest.approx(statistics.fmean(scores))
     assert row.deviation("test_acc") == pytest.approx(statistics.stdev(scores))
-    assert table.percent(row, "test_acc") == "61.67 ± 12.58 (3)"
+    assert table.spread(row, "test_acc") == "61.67 ± 12.58 (3)"
     assert row.status == "finished"
 
 
 def test_only_finished_runs_count() -> None:
     runs = [make_run(), make_run("diverged", seed=2), make_run("missing", seed=3)]
     (row,) = table.group(runs)
-    assert table.percent(row, "test_acc") == "50.00 (1)"
+    assert table.spread(row, "test_acc") == "50.00 (1)"
     assert row.status == "diverged (seed 2), missing (seed 3)"
     assert [line.split(": ")[1] for line in table.failures(runs)] == ["diverged", "missing"]
 
 
 def test_a_repeated_seed_is_no_new_sample() -> None:
     (row,) = table.group([make_run("failed"), make_run(), make_run()])
-    assert table.percent(row, "test_acc") == "50.00 (1)"
+    assert table.spread(row, "test_acc") == "50.00 (1)"
     assert row.status == "finished"
 
 
@@ -168,6 +169,6 @@ def test_ticks_of_a_logarithmic_axis_are_numbers() -> None:
 
 
 def test_top_5_is_an_accuracy() -> None:
-    assert table.is_share("val_acc5")
-    assert not table.is_share("val_loss")
+    assert metric("val_acc5").percent
+    assert not metric("val_loss").percent
     assert table.label("val_acc5") == "validation accuracy, top-5 (%)"

@@ -94,7 +94,7 @@ def test_a_status_is_shown_where_not_all_finished_and_may_be_wrapped() -> None:
     (part,) = lay_out(rows, None)
     assert isinstance(part, Table)
     assert {str(column.header): column.justify for column in part.columns} == {
-        **dict.fromkeys(table.HEADINGS.values(), "right"),
+        **dict.fromkeys(table.headings(rows).values(), "right"),
         "status": "left",
     }
     assert [column.no_wrap for column in part.columns] == [True] * 6 + [False]
@@ -103,7 +103,7 @@ def test_a_status_is_shown_where_not_all_finished_and_may_be_wrapped() -> None:
     width = sum(
         map(len, ("test_acc %", "test_acc5 %", "25.00 (1)", "parameters", "multiply-adds", "seconds", "failed"))
     )
-    assert layout(rows, width + 3 * 7 + 1) == [[*table.HEADINGS.values(), "status"]]
+    assert layout(rows, width + 3 * 7 + 1) == [[*table.headings(rows).values(), "status"]]
     assert len(layout(rows, width + 3 * 7)) > 1
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from high_order_nets.metrics import metric
 from high_order_nets.runs.folder import Run
 from high_order_nets.sweeps import table
 from tests.sweeps.tables import make, two
@@ -16,12 +17,12 @@ def test_figures_of_a_row() -> None:
     assert row.mean("test_acc") == pytest.approx(2 / 3)
     assert row.deviation("test_acc") == pytest.approx((0.13 / 3) ** 0.5)  # squares 1/36, 1/225, 49/900 over 2
     assert row.status == "failed (seed 3)"
-    assert table.percent(row, "test_acc") == "66.67 ± 20.82 (3)"
+    assert table.spread(row, "test_acc") == "66.67 ± 20.82 (3)"
     (alone,) = table.group([make(metrics={"test_loss": float("nan"), "val_loss": "x"})])
     assert (alone.mean("test_loss"), alone.mean("val_loss"), alone.mean("gone")) == (None, None, None)
     assert (alone.deviation("test_acc"), alone.status) == (None, "finished")
-    assert table.percent(alone, "gone") == ""
-    assert table.percent(alone, "test_acc") == "50.00 (1)"
+    assert table.spread(alone, "gone") == ""
+    assert table.spread(alone, "test_acc") == "50.00 (1)"
 
 
 def test_of_two_runs_with_one_seed_the_finished_counts() -> None:
@@ -66,7 +67,7 @@ def test_a_setting_is_what_it_says_not_how_it_is_written() -> None:
     ],
 )
 def test_names_of_figures_for_people(figure: str, share: bool, label: str) -> None:
-    assert (table.is_share(figure), table.label(figure)) == (share, label)
+    assert (metric(figure).percent, table.label(figure)) == (share, label)
 
 
 def test_what_went_wrong_is_a_line_each() -> None:

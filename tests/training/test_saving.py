@@ -25,12 +25,13 @@ CONFIG = {
 class Fake:
     """A trainer of five batches an epoch, its network and its signals; remembers the names of what is saved."""
 
-    def __init__(self, tmp_path: Path, every: int | None = None, **config: Any):
+    def __init__(self, tmp_path: Path, every: int | None = None, headline: str = "acc", **config: Any):
         self.saved: list[str] = []
         self.explained: list[Exception] = []
         self.signum: int | None = None
         net = nn.Linear(1, 1)
         net.explain, net.net = self.explained.append, net.__class__(1, 1)  # type: ignore[assignment]
+        net.headline = headline  # type: ignore[assignment]
         self.trainer: Any = SimpleNamespace(
             current_epoch=0,
             global_step=0,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from ...runs.history import number, rows, write
+from ...metrics import figures_of
+from ...runs.history import is_column, number, rows, write
 from ...runs.layout import HISTORY
 
 log = logging.getLogger(__name__)
@@ -19,11 +20,10 @@ class History(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the epoch, in place of what an earlier attempt wrote of it and of later ones."""
-        # In all processes, for the figures are means of all of them; train_loss itself is the last step's.
-        metrics = {key: float(value) for key, value in trainer.callback_metrics.items() if key != "train_loss"}
+        # In all processes, for the figures are means of all of them.
+        metrics = {key: value for key, value in figures_of(trainer.callback_metrics).items() if is_column(key)}
         if not trainer.is_global_zero:
             return
-        metrics = {key.removesuffix("_epoch"): value for key, value in metrics.items()}
         epoch, rate = trainer.current_epoch + 1, trainer.optimizers[0].param_groups[0]["lr"]
         row = metrics | {"epoch": epoch, "step": trainer.global_step, "learning_rate": float(rate)}
         try:

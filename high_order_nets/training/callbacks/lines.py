@@ -5,6 +5,8 @@ import warnings
 
 import pytorch_lightning as pl
 
+from ...metrics import figures_of
+
 log = logging.getLogger(__name__)
 
 
@@ -37,9 +39,7 @@ class EpochLines(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the epoch's figures."""
-        metrics = trainer.callback_metrics
-        names = ("train_loss_epoch", "train_acc", "val_loss", "val_acc")
-        figures = "  ".join(
-            f"{name.removesuffix('_epoch')} {float(metrics[name]):.4f}" for name in names if name in metrics
-        )
+        metrics, headline = figures_of(trainer.callback_metrics), pl_module.headline
+        names = dict.fromkeys(f"{split}_{name}" for split in ("train", "val") for name in ("loss", headline))
+        figures = "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
         log.info("epoch %d/%s  %s", trainer.current_epoch + 1, trainer.max_epochs, figures)

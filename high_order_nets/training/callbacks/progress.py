@@ -12,12 +12,9 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-FIGURES = {"train_loss_step": "loss", "train_acc": "acc", "val_acc": "val_acc"}
-"""What is shown of the metrics, after the learning rate."""
-
 
 class Progress(RichProgressBar):
-    """Show the epoch, counted from 1, the time that the whole run still takes, learning rate, loss and accuracies.
+    """Show the epoch, counted from 1, the time that the whole run still takes, learning rate, loss and headline.
 
     One line, cut at the terminal's width. While it is there, what is logged goes through its console: written beside
     it, lines would be drawn over.
@@ -77,7 +74,8 @@ class _Figures(ProgressColumn):
         if trainer.state.fn != "fit":
             return Text("")
         metrics = trainer.progress_bar_metrics
-        parts = [f"{label} {float(metrics[name]):.3f}" for name, label in FIGURES.items() if name in metrics]
+        shown = _shown(str(trainer.lightning_module.headline))
+        parts = [f"{label} {float(metrics[name]):.3f}" for name, label in shown.items() if name in metrics]
         rate = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else 0.0
         return Text("  ".join([f"{clock(self._left())} left", f"lr {rate:.2g}", *parts]))
 
@@ -93,6 +91,12 @@ class _Figures(ProgressColumn):
         if done <= first:
             return None
         return (time.monotonic() - since) / (done - first) * max(0.0, total - done)
+
+
+def _shown(headline: str) -> dict[str, str]:
+    """Name what is shown of the metrics, after the learning rate: the step's loss, then the headline."""
+    running = {} if headline == "loss" else {f"train_{headline}": headline}
+    return {"train_loss_step": "loss"} | running | {f"val_{headline}": f"val_{headline}"}
 
 
 def clock(seconds: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ...errors import Diverged, Interrupted, UserError
+from ...metrics import metric
 from ...optim.groups import regroup
 from ...runs.layout import BEST, LAST
 from ...settings import Config
@@ -126,7 +127,7 @@ class Saver(pl.Callback):
     def _save_epoch(self, trainer: pl.Trainer) -> None:
         if trainer.global_step == self._saved_step and not self._done:
             return  # just resumed here
-        score = float(trainer.callback_metrics.get("val_acc", -math.inf)) if self._compares else -math.inf
+        score = _score(trainer) if self._compares else -math.inf
         if score > self._best:
             self._best = score
             # Before the last one: a best score is never on record without its weights.
@@ -151,6 +152,13 @@ class Saver(pl.Callback):
             if trainer.global_step != self._saved_step:
                 self._save(trainer)
             raise Interrupted(signum)
+
+
+def _score(trainer: pl.Trainer) -> float:
+    """Return the validation figure of the headline, the greater the better; -inf where there is none."""
+    key = f"val_{trainer.lightning_module.headline}"
+    logged = trainer.callback_metrics
+    return metric(key).merit(float(logged[key])) if key in logged else -math.inf
 
 
 def settle(loop: dict[str, Any]) -> Progress:
