@@ -15,10 +15,10 @@ import torch
 from machine import processor
 from torch import Tensor
 
-from high_order_nets.cli.terminal import tolerant
 from high_order_nets.data.images.augment import Augment
 from high_order_nets.data.images.module import ImageDataModule, ImageSettings
 from high_order_nets.data.images.tensors import ImageData
+from high_order_nets.terminal import tolerant
 from high_order_nets.training.memory import keep_freed_memory
 
 CASES: dict[str, Augment | None] = {

@@ -30,7 +30,7 @@ from speed.gpu import on_gpu
 from speed.measure import Effort, Setting, measure
 from speed.report import as_csv, changes, memory_table, rates_table, speed_line, speed_table
 
-from high_order_nets.cli.terminal import tolerant
+from high_order_nets.terminal import tolerant
 from high_order_nets.training.memory import keep_freed_memory
 
 EFFORTS = {

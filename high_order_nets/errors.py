@@ -1,5 +1,6 @@
 """The errors that end in one clear line instead of a traceback."""
 
+import re
 import signal
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -67,3 +68,13 @@ def _begins(other: str, name: str) -> bool:
 def expected(names: Collection[str]) -> str:
     """Return '; expected one of A, B' for a list that can be read at a glance, else nothing."""
     return f"; expected one of {', '.join(names)}" if len(names) <= SHORT else ""
+
+
+def twin(key: str, names: Collection[str], open_parts: Collection[str] = ()) -> str | None:
+    """Return the name that the key is but for slashes and dots, `optimizer.momentum` of optimizer/momentum.
+
+    Below the `open_parts` every name is one, with dots.
+    """
+    dotted = ".".join(filter(None, re.split(r"[/.]", key)))
+    found = next((name for name in names if name.replace("/", ".") == dotted), None)
+    return found or (dotted if dotted.startswith(tuple(f"{part}." for part in open_parts)) else None)

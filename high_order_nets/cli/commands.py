@@ -13,8 +13,8 @@ from typing import Any
 
 from ..config.overrides import literals
 from ..errors import UserError, nearest
+from ..terminal import PROGRAM, show
 from . import completion, manual
-from .terminal import PROGRAM, show
 
 
 @dataclass(frozen=True)

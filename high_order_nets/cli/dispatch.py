@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from .. import __version__
 from ..errors import Diverged, Interrupted, UserError, expected, nearest
+from ..terminal import PROGRAM, fail, show, tolerant
 from .commands import COMMANDS, _help, _launch
-from .terminal import PROGRAM, fail, show, tolerant
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,9 +17,10 @@ from omegaconf import DictConfig
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_text
-from ..runs.folder import both_deciding, is_finished
+from ..runs.folder import is_finished
 from ..runs.history import HISTORY
 from ..runs.layout import CONFIG, METRICS
+from ..settings import both_deciding
 
 log = logging.getLogger(__name__)
 

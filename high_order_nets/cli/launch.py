@@ -20,8 +20,8 @@ from ..config.compose import Plan
 from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
 from ..runs.claims import finished
+from ..terminal import PROGRAM, note, told_how_to_go_on
 from .job import Job
-from .terminal import PROGRAM, note, told_how_to_go_on
 
 
 def train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:

@@ -100,3 +100,12 @@ def _knobs(file: Path, prefix: str) -> Iterator[Knob]:
         elif default:
             yield Knob(path, default, match["meaning"] or "", section)
         nests.append((indent, f"{path}."))
+
+
+KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
+
+
+PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name
+
+
+CHOICES = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")

@@ -13,12 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from .. import targets
-from ..errors import UserError, expected, nearest, show
+from ..errors import UserError, expected, nearest, show, twin
 from ..settings import deciding
 from . import guard, unread
 from .catalogue import GROUPS
 from .knobs import check_values
-from .overrides import ALIASES, search_path, twin
+from .overrides import ALIASES, search_path
 from .unread import DEBUG_EPOCHS, DEBUG_IMAGES
 
 HELP = "; high-order-nets train --help lists them"

@@ -12,12 +12,10 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from ..errors import UserError, expected, nearest, show
-from .overrides import search_path, twin
+from ..errors import UserError, expected, nearest, show, twin
+from .catalogue import CHOICES, KEYS, PARTS
+from .overrides import search_path
 
-KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
-PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name
-CHOICES = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
 NAMES = (*KEYS, *PARTS, *CHOICES)
 _OF_THE_LINE = ("runtime", "overrides")  # where Hydra keeps what was typed
 

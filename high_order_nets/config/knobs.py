@@ -5,7 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import UserError, nearest, show
-from .rules import ABSENT, Rule, at, is_number, is_whole, number, whole, word
+from ..settings import ABSENT, at
+from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
 

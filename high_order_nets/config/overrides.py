@@ -2,13 +2,13 @@
 
 import argparse
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from ..errors import UserError, expected, nearest
-from .catalogue import GROUPS, everyday_knobs, group_knobs
+from ..errors import UserError, expected, nearest, twin
+from .catalogue import CHOICES, GROUPS, KEYS, PARTS, everyday_knobs, group_knobs
 
 RENAMED = {"lr": "learning_rate"}
 NONLINEARITY = {"true": "keep", "false": "none"}
@@ -79,16 +79,6 @@ def literals(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def twin(key: str, names: Collection[str], open_parts: Collection[str] = ()) -> str | None:
-    """Return the name that the key is but for slashes and dots, `optimizer.momentum` of optimizer/momentum.
-
-    Below the `open_parts` every name is one, with dots.
-    """
-    dotted = ".".join(filter(None, re.split(r"[/.]", key)))
-    found = next((name for name in names if name.replace("/", ".") == dotted), None)
-    return found or (dotted if dotted.startswith(tuple(f"{part}." for part in open_parts)) else None)
-
-
 def _kept(presets: Mapping[str, str], overrides: Sequence[str]) -> list[str]:
     """Return the presets that the line leaves open: an experiment names all it wants but perhaps the data set."""
     named = {override.partition("=")[0] for override in overrides}
@@ -117,15 +107,13 @@ def _readable(key: str, value: str) -> str:
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: PLC0415
     from hydra.errors import HydraException  # noqa: PLC0415
 
-    from . import guard  # noqa: PLC0415 - it imports Hydra too
-
     for override in (f"{key}={value}", f"{key}={quote(value)}"):
         try:
             OverridesParser.create().parse_override(override)
         except HydraException:
             continue
         return override
-    if meant := twin(key, [*GROUPS, *_knob_names(), *guard.CHOICES, *guard.KEYS], guard.PARTS):
+    if meant := twin(key, [*GROUPS, *_knob_names(), *CHOICES, *KEYS], PARTS):
         raise UserError(f"{key}={value}: did you mean {meant}={value}?")
     raise UserError(f"{key}={value}: expected key=value, the key made of letters, digits, dots and underscores")
 

@@ -68,14 +68,3 @@ def _inside(value: float, interval: str) -> bool:
     above = value >= low if interval[0] == "[" else value > low
     below = value <= high if interval[-1] == "]" else value < high
     return above and below
-
-
-ABSENT = object()
-
-
-def at(config: dict[str, Any], key: str) -> Any:
-    """Return the value of a knob, dotted names included; ABSENT where the config has none."""
-    node: Any = config
-    for part in key.split("."):
-        node = node.get(part, ABSENT) if isinstance(node, dict) else ABSENT
-    return node

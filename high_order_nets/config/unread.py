@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import show
 from ..paths import conf_dir
-from .rules import ABSENT, at
+from ..settings import ABSENT, at
 
 Config = dict[str, Any]
 

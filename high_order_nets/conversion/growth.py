@@ -2,9 +2,11 @@
 
 from torch import nn
 
-from ..tasks.experiment import Config
-from ..training.callbacks.refine import Replaced
+from ..settings import Config
 from .refine import Target, refine_
+
+Replaced = dict[nn.Parameter, nn.Parameter]
+"""Old parameters and the new ones in their places."""
 
 
 def target_at(config: Config, epoch: int) -> Target | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..paths import data_root
-from ..tasks.experiment import Config
+from ..settings import Config
 from .images.augment import Augment
 from .images.module import ImageDataModule, ImageSettings
 from .images.prepared import load_images

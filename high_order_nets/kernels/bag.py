@@ -1,6 +1,6 @@
 """The kernel for fully connected layers of many segments: only the live weights are read."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,9 @@ from torch import Tensor
 
 from ..basis import Piecewise
 from ..basis.synapse import Synapse
+from .contraction import Call, Contraction, Gradients
 from .dense import Dense
-from .parameters import Parameters, without_autocast
-
-if TYPE_CHECKING:
-    from ..layers.base import HighOrderLayer
+from .parameters import without_autocast
 
 SEGMENTS = 16
 """From so many segments on the bag is faster than the dense kernel, forward and backward (results/speed.md)."""
@@ -29,34 +27,33 @@ def prefers_bag(synapse: Synapse) -> bool:
     return many and plain and synapse.neuron == "sum"
 
 
-class Bag(Dense):
+class Bag:
     """y_o = Σ_i Σ_j b_j(x_i) w_{o,j,i} over the n live j of each input, as torch's embedding_bag sums rows.
 
     The work does not depend on the number of segments. It has been measured on CPUs in float32 and float64.
     """
 
-    def suits(self, layer: "HighOrderLayer", x: Tensor) -> bool:
+    def suits(self, call: Call) -> bool:
         """Say yes to fully connected piecewise layers of many segments."""
-        if x.device.type != "cpu" or x.dim() != 2 or layer.weight.dim() != 3 or not prefers_bag(layer.synapse):
+        x, weight = call.x, call.parameters.weight
+        if x.device.type != "cpu" or x.dim() != 2 or weight.dim() != 3 or not prefers_bag(call.layer.synapse):
             return False
         return x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
 
-    def evaluate(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+    def plain(self, call: Call) -> Tensor:
+        """Compute the output as the dense kernel does: lookups have no derivative by plain operations."""
+        return Dense().plain(call)
+
+    def evaluate(self, call: Call) -> Tensor:
         """Compute the output."""
+        layer, x, parameters, _ = call
         weight = layer.rescaled(parameters.weight)
         y = _few_sums(layer, weight, x) if _few(layer, x) else _sums(layer, weight, x)
         return y if parameters.bias is None else y.add_(parameters.bias)
 
-    def gradients(
-        self,
-        layer: "HighOrderLayer",
-        x: Tensor,
-        parameters: Parameters,
-        dtype: torch.dtype,
-        grad: Tensor,
-        needed: list[bool],
-    ) -> tuple[Tensor | None, ...]:
+    def gradients(self, call: Call, grad: Tensor, needed: Sequence[bool]) -> Gradients:
         """Look the live weights up again; only their rows of the weight's gradient are written."""
+        layer, x, parameters, _ = call
         with without_autocast(x):
             table = _table(layer.rescaled(parameters.weight))
             x_grads, table_grad = [], torch.zeros(0)
@@ -72,7 +69,7 @@ class Bag(Dense):
         return torch.cat(x_grads) if needed[0] else None, weight_grad, bias_grad, None, None
 
 
-def _sums(layer: "HighOrderLayer", weight: Tensor, x: Tensor) -> Tensor:
+def _sums(layer: Contraction, weight: Tensor, x: Tensor) -> Tensor:
     """Sum the live weights of each sample, rows of a table: (rows, out)."""
     table, outputs = _table(weight), []
     for piece in x.split(_rows(layer)):
@@ -81,7 +78,7 @@ def _sums(layer: "HighOrderLayer", weight: Tensor, x: Tensor) -> Tensor:
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
-def _few_sums(layer: "HighOrderLayer", weight: Tensor, x: Tensor) -> Tensor:
+def _few_sums(layer: Contraction, weight: Tensor, x: Tensor) -> Tensor:
     """Sum the live weights of each sample where they lie, without a copy of all of them: (rows, out)."""
     index, values, _ = _live(layer, x)
     weight = weight.flatten(1)
@@ -89,14 +86,14 @@ def _few_sums(layer: "HighOrderLayer", weight: Tensor, x: Tensor) -> Tensor:
     return torch.stack([weight.index_select(1, columns).mv(factors) for columns, factors in live])
 
 
-def _few(layer: "HighOrderLayer", x: Tensor) -> bool:
+def _few(layer: Contraction, x: Tensor) -> bool:
     """Say whether the samples look up far fewer weights than there are."""
     basis = layer.synapse.basis
     assert isinstance(basis, Piecewise)
     return 0 < FEW * basis.n * x.shape[0] <= basis.weights
 
 
-def _live(layer: "HighOrderLayer", x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _live(layer: Contraction, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Give rows of the table (rows, in, n), and there b_j and db_j/dx."""
     index, values, slopes = layer.synapse.live(x)
     return index * x.shape[1] + torch.arange(x.shape[1])[:, None], values, slopes
@@ -138,6 +135,6 @@ def _input_gradient(table: Tensor, index: Tensor, slopes: Tensor, grad: Tensor) 
     return (torch.stack(dots).view_as(slopes) * slopes).sum(-1)
 
 
-def _rows(layer: "HighOrderLayer") -> int:
+def _rows(layer: Contraction) -> int:
     assert isinstance(layer.synapse.basis, Piecewise)
     return max(1, PIECE // (layer.inputs.channels * layer.synapse.basis.n))

@@ -1,14 +1,12 @@
 """The dense kernel: expand the input, then one ordinary contraction, a piece of the batch at a time."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from .contraction import Call, Gradients
 from .parameters import Parameters, without_autocast
-
-if TYPE_CHECKING:
-    from ..layers.base import HighOrderLayer
 
 PIECE = {"cpu": 2**22}
 """Features expanded at a time, by device: 16 MB in float32. Less makes the contractions slower (results/speed.md)."""
@@ -19,20 +17,22 @@ PIECE_ELSEWHERE = 2**27
 class Dense:
     """y = W ⋆ φ(x) + offset, with φ(x) written out: suits every layer on every device."""
 
-    def suits(self, layer: "HighOrderLayer", x: Tensor) -> bool:
+    def suits(self, call: Call) -> bool:
         """Say yes."""
         return True
 
-    def plain(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+    def plain(self, call: Call) -> Tensor:
         """Compute the output by plain differentiable operations, which keep the features: the oracle."""
+        layer, x, parameters, dtype = call
         with without_autocast(x):
             bias, plane = _split(layer.offset(parameters, x), dtype)
             features = layer.expand(x, layer.mixture(parameters)).features(dtype)
             y = layer.contract(features, layer.kernel(parameters).to(dtype), bias)
             return y if plane is None else y + plane
 
-    def evaluate(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+    def evaluate(self, call: Call) -> Tensor:
         """Compute the output; never more than a piece of the features is there at a time."""
+        layer, x, parameters, dtype = call
         with without_autocast(x):
             bias, plane = _split(layer.offset(parameters, x), dtype)
             kernel = layer.kernel(parameters).to(dtype)
@@ -44,19 +44,12 @@ class Dense:
             y = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
             return y if plane is None else y.add_(plane)
 
-    def gradients(
-        self,
-        layer: "HighOrderLayer",
-        x: Tensor,
-        parameters: Parameters,
-        dtype: torch.dtype,
-        grad: Tensor,
-        needed: list[bool],
-    ) -> tuple[Tensor | None, ...]:
+    def gradients(self, call: Call, grad: Tensor, needed: Sequence[bool]) -> Gradients:
         """Expand each piece again, and differentiate the expansion in closed form.
 
         The small steps from the parameters to the contraction's weight are left to autograd.
         """
+        layer, x, parameters, dtype = call
         inputs = [
             None if tensor is None else tensor.detach().requires_grad_(need)
             for tensor, need in zip((x, *parameters), needed, strict=True)
@@ -66,7 +59,7 @@ class Dense:
             with torch.enable_grad():
                 kernel = layer.kernel(leaves).to(dtype)
                 mixture, offset = layer.mixture(leaves), layer.offset(leaves, x)
-            sums = _Sums(layer, kernel, mixture, dtype)
+            sums = _Sums(call, kernel, mixture)
             x_grad = sums.go_through(x, grad, needed[0])
             sums.backward()
             if offset is not None and offset.requires_grad:
@@ -77,8 +70,8 @@ class Dense:
 class _Sums:
     """Go through the pieces of a batch and add up what each says of the kernel and of the mixture."""
 
-    def __init__(self, layer: "HighOrderLayer", kernel: Tensor, mixture: Tensor | None, dtype: torch.dtype):
-        self._layer, self._dtype = layer, dtype
+    def __init__(self, call: Call, kernel: Tensor, mixture: Tensor | None):
+        self._layer, self._dtype = call.layer, call.dtype
         self._kernel, self._mixture = kernel, mixture
         self._kernel_grad = self._mixture_grad = None
 

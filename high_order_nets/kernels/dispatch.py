@@ -1,6 +1,7 @@
 """How a layer's output is computed: one autograd function over interchangeable kernels."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -8,60 +9,51 @@ from torch._C._functorch import is_legacy_batchedtensor  # the vmap of is_grads_
 from torch.autograd.forward_ad import unpack_dual
 
 from .bag import Bag
+from .contraction import Call, Contraction, Gradients
 from .dense import Dense
 from .parameters import Parameters, product_dtype
-
-if TYPE_CHECKING:
-    from ..layers.base import HighOrderLayer
-
-Gradients = tuple[Tensor | None, ...]
+from .product import ProductKernel
 
 
 class Kernel(Protocol):
-    """A way of computing layers: the seam for native kernels.
+    """A way of computing layers: the seam for native kernels. Autograd sees only what `plain` does."""
 
-    x has the shape (rows, channels, *space); `dtype` is the one that features and weights are rounded to for the
-    product, and that of the output. Autograd sees only what `plain` does.
-    """
-
-    def suits(self, layer: "HighOrderLayer", x: Tensor) -> bool:
-        """Say whether this kernel can compute the layer at x and is measured to be the fastest that can."""
+    def suits(self, call: Call) -> bool:
+        """Say whether this kernel can compute the call and is measured to be the fastest that can."""
         ...
 
-    def plain(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+    def plain(self, call: Call) -> Tensor:
         """Compute the output by differentiable operations: for compilers, transforms and second derivatives."""
         ...
 
-    def evaluate(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+    def evaluate(self, call: Call) -> Tensor:
         """Compute the output."""
         ...
 
-    def gradients(
-        self,
-        layer: "HighOrderLayer",
-        x: Tensor,
-        parameters: Parameters,
-        dtype: torch.dtype,
-        grad: Tensor,
-        needed: list[bool],
-    ) -> Gradients:
+    def gradients(self, call: Call, grad: Tensor, needed: Sequence[bool]) -> Gradients:
         """Give the gradients of x and of the parameters, None for those not needed."""
         ...
 
 
-KERNELS: list[Kernel] = [Dense(), Bag()]
-"""The kernels; the last that suits is taken. The dense one suits everything and is every other one's oracle."""
+KERNELS: tuple[Kernel, ...] = (ProductKernel(), Bag(), Dense())
+"""The kernels; the first that suits is taken. The dense one suits all but products, and is the bag's oracle."""
 
 
-def apply(layer: "HighOrderLayer", x: Tensor) -> Tensor:
-    """Compute a layer's output of x (rows, channels, *space), keeping x and the parameters alone for the backward."""
+def call_of(layer: Contraction, x: Tensor) -> Call:
+    """Say what computing a layer's output of x (rows, channels, *space) takes."""
     parameters = layer.own_parameters()
-    dtype = product_dtype(x, parameters.weight)
-    kernel = next(kernel for kernel in reversed(KERNELS) if kernel.suits(layer, x))
+    return Call(layer, x, parameters, product_dtype(x, parameters.weight))
+
+
+def apply(layer: Contraction, x: Tensor) -> Tensor:
+    """Compute a layer's output of x (rows, channels, *space), keeping x and the parameters alone for the backward."""
+    call = call_of(layer, x)
+    kernel = next(kernel for kernel in KERNELS if kernel.suits(call))
     # Compilers make their own choice of what to keep; transforms, tangents and traces follow plain operations.
-    if torch.compiler.is_compiling() or _transformed() or _has_tangent(x, *parameters) or torch.jit.is_tracing():  # type: ignore[attr-defined]
-        return kernel.plain(layer, x, parameters, dtype)
-    return _Recomputed.apply(kernel, layer, dtype, x, *parameters)  # type: ignore[no-any-return]
+    tangent = _has_tangent(x, *call.parameters)
+    if torch.compiler.is_compiling() or _transformed() or tangent or torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return kernel.plain(call)
+    return _Recomputed.apply(kernel, layer, call.dtype, x, *call.parameters)  # type: ignore[no-any-return]
 
 
 def _transformed() -> bool:
@@ -79,36 +71,29 @@ class _Recomputed(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, layer: "HighOrderLayer", dtype: torch.dtype, x: Tensor, *parameters: Any
+        ctx: Any, kernel: Kernel, layer: Contraction, dtype: torch.dtype, x: Tensor, *parameters: Any
     ) -> Tensor:
         ctx.kernel, ctx.layer, ctx.dtype = kernel, layer, dtype
         ctx.save_for_backward(x, *parameters)
-        return kernel.evaluate(layer, x, Parameters(*parameters), dtype)
+        return kernel.evaluate(Call(layer, x, Parameters(*parameters), dtype))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         x, *parameters = ctx.saved_tensors
-        needed = list(ctx.needs_input_grad[3:])
-        arguments = (ctx.layer, x, Parameters(*parameters), ctx.dtype, grads[0], needed)
+        call = Call(ctx.layer, x, Parameters(*parameters), ctx.dtype)
+        needed = ctx.needs_input_grad[3:]
         # With create_graph somebody will differentiate these gradients; under vmap the output's have one axis more.
         if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]):
-            return None, None, None, *_plain_gradients(ctx.kernel, *arguments)
-        return None, None, None, *ctx.kernel.gradients(*arguments)
+            return None, None, None, *_plain_gradients(ctx.kernel, call, grads[0], needed)
+        return None, None, None, *ctx.kernel.gradients(call, grads[0], needed)
 
 
-def _plain_gradients(
-    kernel: Kernel,
-    layer: "HighOrderLayer",
-    x: Tensor,
-    parameters: Parameters,
-    dtype: torch.dtype,
-    grad: Tensor,
-    needed: list[bool],
-) -> Gradients:
+def _plain_gradients(kernel: Kernel, call: Call, grad: Tensor, needed: Sequence[bool]) -> Gradients:
     """Differentiate the plain operations, keeping their graph where gradients have one."""
     keep = torch.is_grad_enabled()
-    inputs = [tensor for tensor, need in zip((x, *parameters), needed, strict=True) if need and tensor is not None]
+    tensors = (call.x, *call.parameters)
+    inputs = [tensor for tensor, need in zip(tensors, needed, strict=True) if need and tensor is not None]
     with torch.enable_grad():
-        y = kernel.plain(layer, x, parameters, dtype)
+        y = kernel.plain(call)
     found = iter(torch.autograd.grad(y, inputs, grad, create_graph=keep, allow_unused=True))
     return tuple(next(found) if need else None for need in needed)

@@ -1,11 +1,12 @@
 """The kernel of neurons that multiply."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..layers.base import HighOrderLayer
-from ..layers.product import HighOrderProduct
+from .contraction import Call, Gradients
 from .parameters import Parameters, without_autocast
 
 PIECE = 2**22
@@ -45,15 +46,16 @@ def product_neuron(f: Tensor, alpha: float) -> Tensor:
     return balanced_product(1 + f) - 1 - (1 - alpha) * f.sum(-1)
 
 
-class _ProductKernel:
+class ProductKernel:
     """Evaluate every function at every input, (rows, out, in), for some rows at a time; autograd does the rest."""
 
-    def suits(self, layer: "HighOrderLayer", x: Tensor) -> bool:
+    def suits(self, call: Call) -> bool:
         """Say yes to product neurons."""
-        return isinstance(layer, HighOrderProduct)
+        return call.layer.synapse.neuron == "product"
 
-    def plain(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+    def plain(self, call: Call) -> Tensor:
         """Compute the output by plain differentiable operations."""
+        layer, x, parameters, dtype = call
         with without_autocast(x):
             wide = torch.promote_types(x.dtype, torch.float32)
             kernel, constants = layer.kernel(parameters).to(wide), layer.constants(parameters)
@@ -69,29 +71,22 @@ class _ProductKernel:
                 y = y if part is None else y + part.to(wide)
             return y.to(dtype)
 
-    def evaluate(self, layer: "HighOrderLayer", x: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
+    def evaluate(self, call: Call) -> Tensor:
         """Compute the output."""
-        return torch.cat([self.plain(layer, piece, parameters, dtype) for piece in x.split(_rows(layer))])
+        return torch.cat([self.plain(piece) for piece in call.pieces(_rows(call))])
 
-    def gradients(
-        self,
-        layer: "HighOrderLayer",
-        x: Tensor,
-        parameters: Parameters,
-        dtype: torch.dtype,
-        grad: Tensor,
-        needed: list[bool],
-    ) -> tuple[Tensor | None, ...]:
+    def gradients(self, call: Call, grad: Tensor, needed: Sequence[bool]) -> Gradients:
         """Evaluate each piece again and differentiate it; the parameters' gradients add up."""
         leaves = [
             None if tensor is None else tensor.detach().requires_grad_(need)
-            for tensor, need in zip(parameters, needed[1:], strict=True)
+            for tensor, need in zip(call.parameters, needed[1:], strict=True)
         ]
+        call = call._replace(parameters=Parameters(*leaves))  # type: ignore[arg-type]
         x_grads = []
-        for piece, piece_grad in zip(x.split(_rows(layer)), grad.split(_rows(layer)), strict=True):
-            leaf = piece.detach().requires_grad_(needed[0])
+        for piece, piece_grad in zip(call.pieces(_rows(call)), grad.split(_rows(call)), strict=True):
+            leaf = piece.x.detach().requires_grad_(needed[0])
             with torch.enable_grad():
-                y = self.plain(layer, leaf, Parameters(*leaves), dtype)  # type: ignore[arg-type]
+                y = self.plain(piece._replace(x=leaf))
             if y.requires_grad:
                 torch.autograd.backward(y, piece_grad)
             # Functions that are constant piece by piece know nothing of x.
@@ -100,5 +95,5 @@ class _ProductKernel:
         return x_grad, *(None if leaf is None else leaf.grad for leaf in leaves)
 
 
-def _rows(layer: "HighOrderLayer") -> int:
-    return max(1, PIECE // max(1, layer.weight.shape[0] * layer.inputs.channels))
+def _rows(call: Call) -> int:
+    return max(1, PIECE // max(1, call.parameters.weight.shape[0] * call.layer.inputs.channels))

@@ -10,7 +10,7 @@ from ..basis.synapse import Synapse
 from ..kernels.dispatch import apply
 from ..kernels.expansion import Expansion
 from ..kernels.parameters import Inputs, Parameters, without_autocast
-from .init import initialise
+from .init import draw
 
 
 class HighOrderLayer(nn.Module):
@@ -54,7 +54,7 @@ class HighOrderLayer(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
         if not self.weight.is_meta:
-            initialise(self)
+            _store(self, *draw(self.synapse, self.inputs, self.own_parameters(), self.transform))
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -219,6 +219,27 @@ class HighOrderLayer(nn.Module):
     def _sizes(self) -> str:
         """Write the sizes that the layer was made with."""
         raise NotImplementedError
+
+
+@torch.no_grad()
+def _store(layer: HighOrderLayer, weight: Tensor, functions: Tensor | None) -> None:
+    """Write drawn functions into the parameters; `functions` (M, channels or groups) go with ordinary weights."""
+    p = layer.own_parameters()
+    spectral = layer.synapse.parameters == "spectral"
+    if functions is not None and p.shape is None:
+        weight, functions = weight.unsqueeze(1) * layer.spread(functions), None
+    if functions is None:
+        full = layer.transformed(weight) if spectral else weight
+        p.weight.copy_(full[:, 1:] if spectral else full)
+        constants = full[:, 0]
+    else:
+        assert p.shape is not None
+        full = layer.transform @ functions if spectral else functions
+        p.weight.copy_(weight)
+        p.shape.copy_(full[1:] if spectral else full)
+        constants = (weight.unsqueeze(1) * layer.spread(layer.per_channel(full[:1])))[:, 0]
+    if spectral and p.bias is not None:
+        p.bias.copy_(layer.neuron_sums(layer.rescaled(constants)))
 
 
 def _prepare(synapse: Synapse) -> None:

@@ -4,16 +4,13 @@ import math
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..basis.base import on_their_own
 from ..basis.synapse import BASES, Synapse
-
-if TYPE_CHECKING:
-    from .base import HighOrderLayer
+from ..kernels.parameters import Inputs, Parameters
 
 Start = tuple[Tensor, float]
 """Weights of one function a channel, (M, channels), and E[f(x)²] of such a function, x standard normal."""
@@ -84,27 +81,29 @@ INITS = (*STARTS, *DRAWS)
 
 
 @torch.no_grad()
-def initialise(layer: "HighOrderLayer") -> None:
-    """Fill the parameters by the synapse's own rule, the bias with the constants where it stands for them."""
-    synapse, p = layer.synapse, layer.own_parameters()
+def draw(synapse: Synapse, inputs: Inputs, p: Parameters, like: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Draw nodal weights of a layer by the synapse's own rule, in the precision and place of `like`.
+
+    Gives functions of every connection, (first, M, …), and None; or slopes, (first, …), and the functions they go
+    with, (M, channels or groups). A base branch's weight is filled in place.
+    """
     if synapse.init not in INITS:
         raise ValueError(f"init={synapse.init!r}: expected one of {', '.join(INITS)}")
     # What rescale_output divides by is made up for; a base branch gets half of the variance.
-    gain = (layer.fan_in if synapse.rescale_output else 1) * (math.sqrt(0.5) if synapse.base else 1)
+    gain = (inputs.fan_in if synapse.rescale_output else 1) * (math.sqrt(0.5) if synapse.base else 1)
     if p.base_weight is not None:
-        p.base_weight.normal_(std=gain / math.sqrt(layer.inputs.reached * _base_power(synapse)))
-    functions = layer.inputs.channels if p.shape is None else p.shape.shape[1]
-    nodal, power = _draw_functions(layer, functions)
+        p.base_weight.normal_(std=gain / math.sqrt(inputs.reached * _base_power(synapse)))
+    nodal, power = _draw_functions(synapse, inputs.channels if p.shape is None else p.shape.shape[1])
     if nodal is None:  # every function for itself
-        return _store(layer, _draw_weights(layer, gain), None)
-    slopes = torch.randn_like(p.weight if synapse.shared else p.weight[:, 0], dtype=layer.transform.dtype)
-    slopes *= gain / math.sqrt(layer.inputs.reached * power)
-    _store(layer, slopes, nodal.to(slopes))
+        first, _, *rest = p.weight.shape
+        return _draw_weights(synapse, inputs, like.new_empty(first, synapse.basis.weights, *rest), gain), None
+    slopes = torch.randn_like(p.weight if synapse.shared else p.weight[:, 0], dtype=like.dtype)
+    slopes *= gain / math.sqrt(inputs.reached * power)
+    return slopes, nodal.to(slopes)
 
 
-def _draw_functions(layer: "HighOrderLayer", functions: int) -> tuple[Tensor | None, float]:
+def _draw_functions(synapse: Synapse, functions: int) -> tuple[Tensor | None, float]:
     """Give a function for every channel or group, (M, functions), and its power; None where no channel has one."""
-    synapse = layer.synapse
     if synapse.init in STARTS and synapse.basis.line().any():
         return STARTS[synapse.init](synapse, functions)
     if not synapse.shared:
@@ -114,32 +113,10 @@ def _draw_functions(layer: "HighOrderLayer", functions: int) -> tuple[Tensor | N
     return nodal[0], 1.0
 
 
-def _draw_weights(layer: "HighOrderLayer", gain: float) -> Tensor:
+def _draw_weights(synapse: Synapse, inputs: Inputs, nodal: Tensor, gain: float) -> Tensor:
     """Draw every function by itself, (first, M, …); without a line to start from, uniformly."""
-    first, _, *rest = layer.weight.shape
-    nodal = layer.transform.new_empty(first, layer.synapse.basis.weights, *rest)
-    DRAWS.get(layer.synapse.init, uniform_)(nodal, layer.synapse, layer.inputs.reached)
-    return nodal * gain if layer.synapse.init == "variance_preserving" else nodal
-
-
-def _store(layer: "HighOrderLayer", weight: Tensor, functions: Tensor | None) -> None:
-    """Write the functions into the layer's parameters; `functions` (M, channels or groups) go with ordinary weights."""
-    p = layer.own_parameters()
-    spectral = layer.synapse.parameters == "spectral"
-    if functions is not None and p.shape is None:
-        weight, functions = weight.unsqueeze(1) * layer.spread(functions), None
-    if functions is None:
-        full = layer.transformed(weight) if spectral else weight
-        p.weight.copy_(full[:, 1:] if spectral else full)
-        constants = full[:, 0]
-    else:
-        assert p.shape is not None
-        full = layer.transform @ functions if spectral else functions
-        p.weight.copy_(weight)
-        p.shape.copy_(full[1:] if spectral else full)
-        constants = (weight.unsqueeze(1) * layer.spread(layer.per_channel(full[:1])))[:, 0]
-    if spectral and p.bias is not None:
-        p.bias.copy_(layer.neuron_sums(layer.rescaled(constants)))
+    DRAWS.get(synapse.init, uniform_)(nodal, synapse, inputs.reached)
+    return nodal * gain if synapse.init == "variance_preserving" else nodal
 
 
 def _along_weights(values: Tensor, weight: Tensor) -> Tensor:

@@ -1,16 +1,11 @@
 """Neurons that multiply their inputs' functions."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..basis.synapse import Synapse
-from ..kernels.dispatch import KERNELS
-from ..kernels.product import _ProductKernel
 from .layer_type import as_synapse, make_synapse
 from .linear import HighOrderLinear
-
-if TYPE_CHECKING:
-    pass
 
 
 class HighOrderProduct(HighOrderLinear):
@@ -50,6 +45,3 @@ class Product(HighOrderProduct):
         self, in_features: int, out_features: int, alpha: float = 1.0, bias: bool = True, device=None, dtype=None
     ):
         super().__init__(in_features, out_features, make_synapse("product", alpha=alpha), bias, device, dtype)
-
-
-KERNELS.append(_ProductKernel())

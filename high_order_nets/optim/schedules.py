@@ -6,7 +6,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
-from .factory import Config
+from ..settings import Config
 
 
 def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..data.images.module import ImageDataModule
 from ..runs.history import HISTORY, read_history
 from ..runs.layout import METRICS
+from ..settings import Config
 from ..tasks import Classification
-from ..tasks.experiment import Config
 from .observe import choose_layers, training_images, watch
 
 if TYPE_CHECKING:

@@ -2,18 +2,16 @@
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import UserError
 from ..files import whole_file
-from ..models.stages import Staged
-from ..tasks.experiment import Config, Experiment
-from ..training.callbacks.refine import Refine
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -44,21 +42,14 @@ def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:
         raise UserError(f"ckpt={path}: of another model than its config says: {reason}") from error
 
 
-def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
-    """Write the tested network's weights, with config, classes, normalisation and figures as JSON metadata."""
-    net = experiment.task.net
-    complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
-    metadata = {
-        "config": config,
-        "classes": list(experiment.data.classes),
-        "normalisation": experiment.data.normalisation,
-        "metrics": figures,
-    }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in complete.state_dict().items()}
+def write_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write a network's weights, with metadata that is JSON value by value."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with whole_file(path) as part:
         save_file(tensors, part, {key: json.dumps(value) for key, value in metadata.items()})
 
 
 def refined_epoch(checkpoint: dict[str, Any]) -> int:
     """Give the epoch of the last refinement before a checkpoint was saved; 0 where there was none."""
-    return int(checkpoint.get("callbacks", {}).get(Refine.__qualname__, {}).get("epoch", 0))
+    # Lightning keeps what a callback saved under the name of its class.
+    return int(checkpoint.get("callbacks", {}).get("Refine", {}).get("epoch", 0))

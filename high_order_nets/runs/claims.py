@@ -11,8 +11,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import UserError, show
 from ..files import sweep
-from ..settings import UNIMPORTANT, flat
-from .folder import is_unread
+from ..settings import UNIMPORTANT, flat, is_unread
 from .layout import BEST, CONFIG, LAST, METRICS, PREVIOUS
 
 Config = dict[str, Any]

@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 
 from ..config import unread
-from ..config.rules import ABSENT, at
 from ..errors import UserError
-from ..settings import deciding
+from ..settings import ABSENT, at, is_unread
 from .layout import CONFIG, METRICS, SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
@@ -45,30 +44,6 @@ class Run:
     def _found(self, key: str) -> Any:
         choices = self.config.get("choices", {})
         return choices[key] if key in choices else at(self.config, key)
-
-
-def unread_by(config: dict[str, Any]) -> tuple[str, ...]:
-    """Return the knobs, or groups of them, that a run is on record not to depend on."""
-    names = config.get("unread")
-    return tuple(map(str, names)) if isinstance(names, list) else ()
-
-
-def is_unread(config: dict[str, Any], key: str) -> bool:
-    """Return whether a run is on record not to depend on the knob."""
-    return any(key == name or key.startswith(f"{name}.") for name in unread_by(config))
-
-
-def both_deciding(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what decides of two configs that are compared: a knob that one does not read makes no difference."""
-    return deciding(one, unread_by(other)), deciding(other, unread_by(one))
-
-
-def _without(config: dict[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
-    return {
-        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, dict) else value
-        for key, value in config.items()
-        if f"{prefix}{key}" not in names
-    }
 
 
 def read(folders: Iterable[Path]) -> list[Run]:

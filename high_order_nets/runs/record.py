@@ -16,8 +16,7 @@ import torch
 from .. import __version__
 from ..errors import Diverged, Interrupted, UserError
 from ..files import write_json
-from ..tasks.experiment import Config
-from ..training.run import figures_of
+from ..settings import Config
 from .layout import METRICS
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -89,3 +88,15 @@ def circumstances(config: Config) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
     }
+
+
+def figures_of(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Take the figures out of Lightning's metrics, under one name each."""
+    names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
+    names |= {"seconds", "seconds_per_epoch", "images_per_second", "epochs"}
+    figures: dict[str, Any] = {key: float(value) for key, value in metrics.items() if key in names}
+    if "epochs" in figures:
+        figures["epochs"] = int(figures["epochs"])
+    if "train_loss_epoch" in metrics:  # beside the loss of the last step
+        figures["train_loss"] = float(metrics["train_loss_epoch"])
+    return figures

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -15,11 +15,9 @@ from rich.console import Console
 
 from ..config.rules import is_whole
 from ..errors import UserError
+from .space import Search
 from .sweep import make_folder
 from .trial import TrialProcess
-
-if TYPE_CHECKING:
-    from .search import Search
 
 JOURNAL = "search.journal"
 _POLL = 0.3  # seconds between looks at the running trials
@@ -32,7 +30,7 @@ class Study:
     optuna as a pruned one; a failed one says nothing of them, and is replaced when the search is run again.
     """
 
-    def __init__(self, search: "Search", folder: Path, job: dict[str, Any], command: Sequence[str]) -> None:
+    def __init__(self, search: Search, folder: Path, job: dict[str, Any], command: Sequence[str]) -> None:
         self._search, self._folder, self._command = search, folder, command
         self._distributions = {key: distribution(override) for key, override in search.ranges.items()}
         self._study = self._open(job["seed"], job["max_epochs"])

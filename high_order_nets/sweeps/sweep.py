@@ -12,8 +12,9 @@ from rich.console import Console
 
 from ..errors import UserError, show
 from ..files import write_text
-from ..runs.folder import Run, both_deciding, jobs_of, planned, read
+from ..runs.folder import Run, jobs_of, planned, read
 from ..runs.layout import METRICS, SWEEP
+from ..settings import both_deciding
 from . import table
 from .options import Options, check_names, keep
 from .plot import write_plots

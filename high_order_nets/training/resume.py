@@ -7,8 +7,9 @@ from typing import Any
 
 from ..errors import UserError
 from ..runs.checkpoints import read_checkpoint
-from ..runs.claims import Config, check_same
+from ..runs.claims import check_same
 from ..runs.layout import BEST, LAST, PREVIOUS
+from ..settings import Config
 
 log = logging.getLogger(__name__)
 

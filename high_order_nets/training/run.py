@@ -15,13 +15,15 @@ from ..conversion.growth import refined_to
 from ..data.factory import located
 from ..errors import UserError
 from ..files import write_yaml
+from ..models.stages import Staged
 from ..plots.draw import Settings, redraw_curves
-from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, save_weights
+from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
 from ..runs.claims import claimed, finished
 from ..runs.layout import BEST, CONFIG
-from ..runs.record import recorded, tested_of
+from ..runs.record import figures_of, recorded, tested_of
 from ..runs.summary import show_summary
-from ..tasks.experiment import Config, Experiment, build, refined_experiment
+from ..settings import Config
+from ..tasks.experiment import Experiment, build, refined_experiment
 from .board import Board
 from .callbacks.refine import last_refined
 from .callbacks.signals import handled, stop_at_once
@@ -98,6 +100,19 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     return figures
 
 
+def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
+    """Write the tested network's weights, with config, classes, normalisation and figures as JSON metadata."""
+    net = experiment.task.net
+    complete = net.net if isinstance(net, Staged) and net.current == net.count - 1 else net
+    metadata = {
+        "config": config,
+        "classes": list(experiment.data.classes),
+        "normalisation": experiment.data.normalisation,
+        "metrics": figures,
+    }
+    write_weights(path, complete.state_dict(), metadata)
+
+
 def _mark_test(config: Config, folder: Path, figures: dict[str, Any]) -> None:
     try:
         redraw_curves(folder, Settings.of(config), figures)
@@ -133,18 +148,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.getLogger("pytorch_lightning").setLevel(level)
-
-
-def figures_of(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Take the figures out of Lightning's metrics, under one name each."""
-    names = {f"{split}_{figure}" for split in ("train", "val", "test") for figure in ("acc", "acc5", "loss")}
-    names |= {"seconds", "seconds_per_epoch", "images_per_second", "epochs"}
-    figures: dict[str, Any] = {key: float(value) for key, value in metrics.items() if key in names}
-    if "epochs" in figures:
-        figures["epochs"] = int(figures["epochs"])
-    if "train_loss_epoch" in metrics:  # beside the loss of the last step
-        figures["train_loss"] = float(metrics["train_loss_epoch"])
-    return figures
 
 
 def sizes_of(experiment: Experiment) -> dict[str, int]:

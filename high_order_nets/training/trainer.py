@@ -15,7 +15,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..errors import Diverged, UserError
 from ..models.stages import Staged
-from ..tasks.experiment import Config, Experiment
+from ..settings import Config
+from ..tasks.experiment import Experiment
 from .board import Board
 from .callbacks.clock import Clock
 from .callbacks.divergence import ExplainDivergence

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from high_order_nets.kernels.bag import Bag
+from high_order_nets.kernels.dispatch import call_of
 from high_order_nets.layers import (
     DOMAINS,
     HighOrderLayer,
@@ -176,7 +177,7 @@ def test_the_bag_is_the_dense_layer(layer_type: str, domain: str, periodicity: f
     options = {"domain": domain, "periodicity": periodicity, "scale": 3.0, "bias": True, "rescale_output": True}
     layer = make("fc", layer_type, n=4, segments=20, **options)
     x = inputs("fc", layer_type, batch=7)
-    assert Bag().suits(layer, x)
+    assert Bag().suits(call_of(layer, x))
     torch.testing.assert_close(layer(x), plain(layer, x))
     dense = copy.deepcopy(layer)
     with pytest.MonkeyPatch.context() as patch:

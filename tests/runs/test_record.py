@@ -12,8 +12,8 @@ import torch
 
 from high_order_nets.errors import Diverged, Interrupted, UserError
 from high_order_nets.runs import record
-from high_order_nets.runs.record import circumstances, recorded
-from high_order_nets.training.run import figures_of, sizes_of
+from high_order_nets.runs.record import circumstances, figures_of, recorded
+from high_order_nets.training.run import sizes_of
 
 RECORD = {"command": "train n=3", "seed": 7, "choices": {"norm": "batch"}}
 

@@ -17,8 +17,9 @@ from high_order_nets.errors import UserError
 from high_order_nets.models.resnet import resnet10_small
 from high_order_nets.models.stages import Staged
 from high_order_nets.runs import checkpoints
-from high_order_nets.runs.checkpoints import load_state, read_checkpoint, save_weights
+from high_order_nets.runs.checkpoints import load_state, read_checkpoint
 from high_order_nets.training.checkpoint_io import WholeFiles
+from high_order_nets.training.run import save_weights
 from tests.runs.folders import checkpoint
 
 

@@ -10,8 +10,8 @@ from high_order_nets.config import compose
 from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
 from high_order_nets.runs.claims import check_same
-from high_order_nets.runs.folder import Run, both_deciding, read
-from high_order_nets.settings import deciding
+from high_order_nets.runs.folder import Run, read
+from high_order_nets.settings import both_deciding, deciding
 from high_order_nets.sweeps import plot, sweep, table
 from tests.sweeps.tables import FIGURES, leave, make
 

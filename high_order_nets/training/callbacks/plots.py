@@ -9,7 +9,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from ...plots.draw import FOLDER, Settings, draw, ending, write
 from ...plots.observe import check_layers
-from ...tasks.experiment import Config, Experiment
+from ...settings import Config
+from ...tasks.experiment import Experiment
 
 log = logging.getLogger(__name__)
 

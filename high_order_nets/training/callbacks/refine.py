@@ -11,10 +11,9 @@ from ...conversion.growth import refined_to, target_at
 from ...conversion.refine import Target
 from ...errors import UserError
 from ...optim.groups import replace_parameters
-from ...tasks.experiment import Config
+from ...settings import Config
 
 log = logging.getLogger(__name__)
-Replaced = dict[nn.Parameter, nn.Parameter]
 
 
 class Refine(pl.Callback):

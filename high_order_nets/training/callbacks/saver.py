@@ -8,9 +8,9 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ...errors import Diverged, Interrupted, UserError
-from ...optim.factory import regroup
+from ...optim.groups import regroup
 from ...runs.layout import BEST, LAST
-from ...tasks.experiment import Config
+from ...settings import Config
 from .signals import StopBetweenSteps
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
-from ..errors import Interrupted
+from .errors import Interrupted
 
 PROGRAM = "high-order-nets"
 
