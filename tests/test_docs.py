@@ -61,6 +61,11 @@ def test_no_line_is_wider_than_120_characters(page: str) -> None:
     assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
 
 
+def test_the_figure_of_the_rooms_shows_the_package(script: ModuleType) -> None:
+    rooms = {path.parent.name for path in (ROOT / "high_order_nets").glob("*/__init__.py")}
+    assert {room for room, *_ in script.ROOMS} == {*rooms, "ground"}
+
+
 def test_a_picture_is_small_and_the_same_each_time(script: ModuleType, tmp_path: Path) -> None:
     drawn = script.write("product", tmp_path).read_bytes()
     assert script.write("product", tmp_path).read_bytes() == drawn

@@ -100,6 +100,13 @@ def test_documents_with_python_are_run() -> None:
     assert {"README.md", "docs/data.md", "docs/layers.md", "docs/python.md"} <= set(DOCUMENTS)
 
 
+def test_every_command_of_the_documents_is_run_or_looked_up() -> None:
+    tests = [line.split()[3] for line in TOOLS if line.startswith(".venv/bin/python -m pytest ")]
+    assert tests
+    assert all((ROOT / path).exists() for path in tests)
+    assert all(line.startswith(("make ", ".venv/bin/python -m pytest ")) for line in TOOLS)
+
+
 def test_make_targets_of_the_documents_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = {line.split()[1] for line in TOOLS if line.startswith("make ")}
