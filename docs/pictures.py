@@ -215,7 +215,7 @@ ROOMS = (
     ("layers", "layer_type=", 4.4, 8.6, 3, 3, ""),
     ("kernels", "", 4.4, 8.6, 2, 2, ""),
     ("basis", "n=  segments=  scale=", 4.4, 8.6, 1, 1, ""),
-    ("ground", "errors, files, paths, settings, names, metrics, targets, terminal, compiler", 0, 10, 0, 0, ""),
+    ("ground", "errors, files, paths, settings, names, metrics, targets, …", 0, 10, 0, 0, ""),
 )
 PICTURES: dict[str, Callable[[Figure], Any]] = {
     "polynomial": partial(draw_basis, Polynomial(4), [-0.3, 0.8, -0.5, 0.4]),
