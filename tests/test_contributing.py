@@ -60,9 +60,15 @@ def call(checkout: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_a_basis_trains_converts_and_is_listed(checkout: Path) -> None:
+@pytest.fixture(scope="module")
+def trained(checkout: Path) -> str:
+    """Train with what was added, into the checkout's run/; what it shows."""
     typed = "train layer_type=cube2d trainer=debug plots.enabled=false run_dir=run"
-    assert "test accuracy" in call(checkout, "-m", PACKAGE, *typed.split())
+    return call(checkout, "-m", PACKAGE, *typed.split())
+
+
+def test_a_basis_trains_converts_and_is_listed(checkout: Path, trained: str) -> None:
+    assert "test accuracy" in trained
     assert re.search(
         r"^cube +a line and a cube on each connection$", call(checkout, "-m", PACKAGE, "list", "layers"), re.M
     )
