@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/layers.md: `python docs/pictures.py [NAME …]` writes docs/pictures/NAME.svg.
+"""Draw the pictures of README and docs/: `python docs/pictures.py [NAME …]` writes docs/pictures/NAME.svg.
 
 The same versions of matplotlib and torch give the same bytes.
 """
@@ -72,6 +72,49 @@ def write(name: str, folder: Path) -> Path:
         FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})
     path.write_text(_shortened(drawn.getvalue()), encoding="utf-8")
     return path
+
+
+def draw_idea(figure: Figure) -> None:
+    """Draw a number on each connection, a function on each, and one such function with its weights."""
+    figure.set_size_inches(WIDTH, 2.6)
+    ordinary, high, example = figure.subplots(1, 3)
+    for axes, title, degree in (
+        (ordinary, "ordinary: $y = Σ\\, w_i x_i$", 1),
+        (high, "high order: $y = Σ f_i(x_i)$", 2),
+    ):
+        axes.set(xlim=(-0.35, 3.35), ylim=(-2.5, 2.5))
+        axes.set_title(title)
+        axes.axis("off")
+        _draw_network(axes, 6, degree)
+    basis = Polynomial(4)
+    _mark_interval(example, basis, 1.4)
+    _draw_example(example, basis, torch.tensor([-0.3, 0.8, -0.5, 0.4], dtype=torch.float64))
+    example.set_title("an $f$: its weights are values at nodes")
+
+
+def draw_rooms(figure: Figure) -> None:
+    """Draw the rooms of the package, each above those it imports, and the way of the data by numbers."""
+    figure.set_size_inches(WIDTH, 4.6)
+    axes = figure.subplots()
+    axes.set(xlim=(-0.05, 10.05), ylim=(-0.05, 11.05))
+    axes.axis("off")
+    for room, words, left, right, low, high, steps in ROOMS:
+        across, up = (left + right) / 2, (low + high + 1) / 2
+        box = Rectangle((left + 0.06, low + 0.07), right - left - 0.12, high - low + 0.86)
+        box.set(facecolor=SHADE if room in ("ground", "cli") else "white", edgecolor=GREY)
+        axes.add_patch(box)
+        if high > low:
+            axes.text(across, up + 0.3, room, ha="center", va="center", weight="bold")
+            axes.text(across, up - 0.2, words, ha="center", va="top", color=GREY, fontsize=8)
+        else:
+            axes.text(left + 0.3, up, room, va="center", weight="bold")
+            axes.text(
+                right - 0.3 - 0.4 * len(steps.split()), up, words, va="center", ha="right", color=GREY, fontsize=8
+            )
+        for place, step in enumerate(reversed(steps.split())):
+            spot = (right - 0.35 - 0.4 * place, high + 0.5)
+            axes.plot(*spot, "o", markersize=11, color=BLUE)
+            axes.text(*spot, step, ha="center", va="center_baseline", color="white", fontsize=8)
 
 
 def draw_basis(basis: Basis, weights: Sequence[float], figure: Figure) -> None:
@@ -155,6 +198,25 @@ def draw_product(figure: Figure) -> None:
     figure.axes[0].annotate("$f_2$ =", (1, 2), (-2, 10), textcoords="offset points")
 
 
+# A room, what is typed for it, its left and right edge, its lowest and highest floor, its steps on the way of the data.
+ROOMS = (
+    ("cli", "the commands", 0, 10, 10, 10, "1"),
+    ("sweeps", "-m  search=  table", 0, 4.4, 9, 9, "9"),
+    ("training", "trainer=  max_epochs=  resume=", 4.4, 10, 9, 9, "3 7"),
+    ("config", "all that is typed,\nchecked", 0, 2.2, 1, 8, "2"),
+    ("runs", "run_dir=", 2.2, 4.4, 1, 8, "8"),
+    ("plots", "plots.*  plot", 4.4, 10, 8, 8, ""),
+    ("tasks", "task=", 4.4, 10, 7, 7, "6"),
+    ("inference", "ckpt=  predict  export  load()", 4.4, 10, 6, 6, ""),
+    ("models", "model_name=", 4.4, 10, 5, 5, "5"),
+    ("conversion", "refine.*", 4.4, 6.6, 4, 4, ""),
+    ("optim", "optimizer=", 6.6, 8.6, 4, 4, ""),
+    ("data", "dataset=", 8.6, 10, 1, 4, "4"),
+    ("layers", "layer_type=", 4.4, 8.6, 3, 3, ""),
+    ("kernels", "", 4.4, 8.6, 2, 2, ""),
+    ("basis", "n=  segments=  scale=", 4.4, 8.6, 1, 1, ""),
+    ("ground", "errors, files, paths, settings, names, metrics, targets, …", 0, 10, 0, 0, ""),
+)
 PICTURES: dict[str, Callable[[Figure], Any]] = {
     "polynomial": partial(draw_basis, Polynomial(4), [-0.3, 0.8, -0.5, 0.4]),
     "continuous": partial(draw_basis, ContinuousPiecewise(3, 2), [-0.3, 0.6, 0.7, -0.2, 0.1]),
@@ -164,6 +226,8 @@ PICTURES: dict[str, Callable[[Figure], Any]] = {
     "domains": draw_domains,
     "sharing": draw_sharing,
     "product": draw_product,
+    "idea": draw_idea,
+    "rooms": draw_rooms,
 }
 
 
@@ -242,8 +306,8 @@ def _ends_a_segment(basis: Basis, j: int) -> bool:
     return j % basis.n == basis.n - 1 and j // basis.n < basis.segments - 1
 
 
-def _draw_network(axes: Axes, functions: int) -> None:
-    """Draw 3 inputs, 2 outputs and 6, 3 or 1 different functions in boxes."""
+def _draw_network(axes: Axes, functions: int, degree: int = 2) -> None:
+    """Draw 3 inputs, 2 outputs and 6, 3 or 1 different functions in boxes; those of degree 1 go through 0."""
     outputs = (1.4, -1.4)
     joint = 0.0 if functions == 6 else 0.85
     for i, y in enumerate((2.0, 0.0, -2.0)):
@@ -251,7 +315,7 @@ def _draw_network(axes: Axes, functions: int) -> None:
         for o, out in enumerate(outputs):
             axes.plot([joint, 3], [y, out], color=GREY, linewidth=1, zorder=1)
             if functions == 6:
-                _draw_box(axes, 0.75, y + (out - y) * 0.25, 2 * i + o)
+                _draw_box(axes, 0.75, y + (out - y) * 0.25, 2 * i + o, degree)
         if functions < 6:
             _draw_box(axes, 0.75, y, i if functions == 3 else 0)
         _draw_unit(axes, 0, y, f"$x_{i}$")
@@ -264,11 +328,12 @@ def _draw_unit(axes: Axes, x: float, y: float, name: str) -> None:
     axes.text(x, y, name, ha="center", va="center", zorder=4)
 
 
-def _draw_box(axes: Axes, x: float, y: float, which: int) -> None:
+def _draw_box(axes: Axes, x: float, y: float, which: int, degree: int = 2) -> None:
     """Draw the which-th of six small functions in a box around (x, y)."""
     shapes = ([-1, -0.6, 1], [1, -0.9, 1], [-0.6, 1, -0.9], [-1, 0.9, 0.4], [0.9, 0.2, -0.9], [-0.9, -0.8, 0.8])
     t = torch.linspace(-1, 1, 11, dtype=torch.float64)
-    values = torch.tensor(shapes[which], dtype=torch.float64) @ Polynomial(3).functions(t)
+    weights = torch.tensor(shapes[which], dtype=torch.float64)
+    values = weights @ Polynomial(3).functions(t) if degree > 1 else (weights[2] - weights[1]) / 2 * t
     axes.add_patch(Rectangle((x - 0.3, y - 0.26), 0.6, 0.52, facecolor="white", edgecolor=GREY, zorder=2))
     axes.plot(x + 0.24 * t, y + 0.19 * values, color=COLOURS[which], zorder=3)
 

@@ -1,11 +1,13 @@
-"""The seed's commands for real, as `trainer=debug` runs them, and the README's."""
+"""The seed's commands for real, as `trainer=debug` runs them, and those of README, CONTRIBUTING and docs/."""
 
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from high_order_nets import cli
 from high_order_nets.basis import Basis
@@ -13,10 +15,29 @@ from tests.cli.test_seed_commands import COMMANDS, PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 MORE = ["examples/cifar100.py -m layer_type=polynomial2d,fourier2d n=2,3 max_epochs=1"]
-BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-README = [line.replace("\\\n", " ") for block in BLOCKS for line in re.sub(r"\\\n\s*", " ", block).splitlines()]
-DOCUMENTS = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))),
+]
+
+
+def blocks(language: str, document: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands(document: str) -> list[str]:
+    """Give the lines of the document's bash blocks, joined where a backslash breaks them, without comments."""
+    joined = (line for block in blocks("bash", document) for line in re.sub(r"\\\n\s*", " ", block).splitlines())
+    return [line for line in (line.split("#")[0].strip() for line in joined) if line]
+
+
+DOCUMENTS = [page for page in PAGES if blocks("python", page)]
+COMMANDS_OF_PAGES = list(dict.fromkeys(line for page in PAGES for line in commands(page)))
 PREFIXES = ("high-order-nets train", "python examples/", ".venv/bin/high-order-nets train")
+TRAININGS = [line for line in COMMANDS_OF_PAGES if line.startswith(PREFIXES)]
+OTHERS = [line for line in COMMANDS_OF_PAGES if line.startswith("high-order-nets ") and line not in TRAININGS]
+TOOLS = [line for line in COMMANDS_OF_PAGES if line not in [*TRAININGS, *OTHERS]]
 
 
 @pytest.fixture(autouse=True)
@@ -42,24 +63,52 @@ def test_seed_commands_train(command: str, tmp_path: Path) -> None:
         assert job["epochs"] == 1
 
 
-@pytest.mark.parametrize("command", [line.split("#")[0] for line in README if line.startswith(PREFIXES)])
-def test_readme_commands_train(command: str, tmp_path: Path) -> None:
-    words = shlex.split(command)
+@pytest.mark.parametrize("command", TRAININGS)
+def test_documented_commands_train(command: str, tmp_path: Path) -> None:
+    words = shlex.split(re.sub(r"search\.(trials|workers)=\d+", r"search.\1=1", command))
     words = words[1:] if words[0] == "python" else ["train", *words[2:]]
     assert all(job["status"] == "finished" for job in run(shlex.join(words), tmp_path / "run"))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with what the documents' commands name: runs under outputs/, and images."""
+    folder = tmp_path_factory.mktemp("workspace")
+    metrics = run("train val_fraction=0.2", folder / "outputs/mine")
+    assert metrics[0]["status"] == "finished"
+    for name in ("try", "compare", "digits"):
+        shutil.copytree(folder / "outputs/mine", folder / "outputs" / name)
+    for name in ("image.png", "photo.jpg"):
+        Image.new("L", (8, 8), 128).save(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_documented_commands_run(command: str, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    assert cli.main(shlex.split(command)[1:]) == 0
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_python_in_the_docs_runs(document: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Basis, "registry", dict(Basis.registry))  # what a document defines ends with its test
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
-    for block in blocks:
+    for block in blocks("python", document):
         exec(compile(block, document, "exec"), {"__name__": "document"})
 
 
-def test_readme_make_targets_exist() -> None:
+def test_documents_with_python_are_run() -> None:
+    assert {"README.md", "docs/data.md", "docs/layers.md", "docs/python.md"} <= set(DOCUMENTS)
+
+
+def test_every_command_of_the_documents_is_run_or_looked_up() -> None:
+    tests = [line.split()[3] for line in TOOLS if line.startswith(".venv/bin/python -m pytest ")]
+    assert tests
+    assert all((ROOT / path).exists() for path in tests)
+    assert all(line.startswith(("make ", ".venv/bin/python -m pytest ")) for line in TOOLS)
+
+
+def test_make_targets_of_the_documents_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = {line.split()[1] for line in README if line.startswith("make ")}
+    targets = {line.split()[1] for line in TOOLS if line.startswith("make ")}
     assert targets
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
