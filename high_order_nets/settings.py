@@ -73,7 +73,12 @@ def at(config: dict[str, Any], key: str) -> Any:
     return node
 
 
-NEWER: dict[str, Any] = {"dataset.kind": "images", "task.name": "classification", "choices.task": "classification"}
+NEWER: dict[str, Any] = {
+    "dataset.kind": "images",
+    "task.name": "classification",
+    "choices.task": "classification",
+    "task.headline": "acc",
+}
 """Knobs of groups that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
 
 Those of conf/config.yaml need no line here: their default is what a run did.

@@ -13,7 +13,7 @@ from ..paths import conf_dir, config_file, data_root
 GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "task", "experiment")
 _KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+):(?: +(?P<default>[^#]*?))?(?: +# (?P<meaning>.*))?")
 _SHARED = re.compile(r"^  - (base/\w+)@_here_$", re.MULTILINE)
-_NOT_KNOBS = ("defaults", "hydra", "_target_", "name", "kind")  # of the program, not of the user
+_NOT_KNOBS = ("defaults", "hydra", "_target_", "name", "kind", "headline")  # of the program, not of the user
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,6 @@ RULES: dict[str, Rule] = {
     "num_workers": whole("[0, inf)"),
     "precision": word("32-true", "16-mixed", "bf16-mixed", "64-true"),
     "matmul_precision": word("highest", "high", "medium"),
-    "dataset.kind": word("images"),
     "dataset.subset": word("random", "first"),
     "dataset.normalize": word("interval", "standard"),
     "dataset.interval": number("(0, inf)"),

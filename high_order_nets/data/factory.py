@@ -34,13 +34,18 @@ KINDS: dict[str, Callable[[Config], Data]] = {"images": image_data_module}
 
 def make_data(config: Config) -> Data:
     """Make the data that a resolved run config asks for; raises UserError where it cannot be had."""
-    return KINDS[config["dataset"].get("kind", "images")](config)
+    kind = config["dataset"].get("kind", "images")
+    if kind not in KINDS:
+        raise UserError(f"dataset.kind={kind}: unknown kind of data; expected one of {', '.join(KINDS)}")
+    return KINDS[kind](config)
 
 
 def located(config: Config) -> Config:
     """Point the config of a checkpoint from another machine or folder to the data of this one; start no processes."""
     dataset = config["dataset"]
     config = config | {"num_workers": 0, "compile": False}
+    if "root" not in dataset:  # data that lie in no folder
+        return config
     if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():
         return config
     return config | {"dataset": dataset | {"root": str(data_root())}}

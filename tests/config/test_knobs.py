@@ -31,7 +31,6 @@ OURS: dict[str, Collection[str]] = {
     "stem": STEMS,
     "activation": {"auto", "none", "keep", *ACTIVATIONS},
     "loss": LOSSES,
-    "dataset.kind": {"images"},
     "dataset.normalize": NORMALIZE,
     "dataset.subset": SUBSETS,
 }
