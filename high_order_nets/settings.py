@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import yaml
-
 from .errors import show
 from .paths import config_file
 
@@ -106,6 +104,8 @@ def upgraded(config: Any, where: str = "") -> Any:
 
 @cache
 def _flat_defaults() -> Config:
+    import yaml  # noqa: PLC0415 - completion must not wait for it
+
     file = yaml.safe_load(config_file().read_text(encoding="utf-8"))
     return flat({key: value for key, value in file.items() if key not in ("defaults", "hydra", "root")})
 

@@ -34,6 +34,7 @@ GONE_ON_WITH = (LAST, PREVIOUS, BEST)
 def locate(path: Path, wanted: Sequence[str], key: str = "ckpt") -> Path:
     """Return the file that `ckpt=` means: one named by itself, or the first of the wanted ones in a run's folder.
 
+    Weights are written at the end of a run: of one that has gone on since, a checkpoint is newer and is taken.
     Raises UserError where the folder has none of them, and for weights where a checkpoint is wanted.
     """
     if path.suffix == Path(WEIGHTS).suffix and WEIGHTS not in wanted:
@@ -42,7 +43,12 @@ def locate(path: Path, wanted: Sequence[str], key: str = "ckpt") -> Path:
         return path  # who reads it says what is wrong with it
     if not (files := there(path, wanted)):
         raise UserError(f"{key}={path}: no checkpoint in it; expected the folder of a run")
-    return files[0]
+    gone_on = files[0].name == WEIGHTS and any(_time(file) > _time(files[0]) for file in files[1:])
+    return files[1] if gone_on else files[0]
+
+
+def _time(file: Path) -> int:
+    return file.stat().st_mtime_ns
 
 
 def there(folder: Path, wanted: Sequence[str]) -> list[Path]:

@@ -1,6 +1,7 @@
 """A run's folder has one owner: file names stand once, and `ckpt=` means the same everywhere."""
 
 import ast
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,15 @@ def test_a_folder_stands_for_the_first_that_serves(
     names: Sequence[str], wanted: Sequence[str], expected: str, tmp_path: Path
 ) -> None:
     assert locate(left(tmp_path, *names), wanted) == tmp_path / expected
+
+
+def test_weights_of_a_run_that_has_gone_on_since_are_not_taken(tmp_path: Path) -> None:
+    left(tmp_path, "model.safetensors", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
+    for name, time in (("model.safetensors", 5), ("checkpoints/best.ckpt", 4), ("checkpoints/last.ckpt", 4)):
+        os.utime(tmp_path / name, (time, time))
+    assert locate(tmp_path, USED) == tmp_path / "model.safetensors"
+    os.utime(tmp_path / "checkpoints" / "last.ckpt", (6, 6))
+    assert locate(tmp_path, USED) == tmp_path / "checkpoints" / "best.ckpt"
 
 
 def test_a_file_stands_for_itself(tmp_path: Path) -> None:

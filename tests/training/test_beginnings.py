@@ -65,6 +65,12 @@ def test_nothing_to_go_on_with_is_said(tmp_path: Path) -> None:
             find_start(CONFIG | {"resume": str(tmp_path / name)}, tmp_path / "run")
 
 
+def test_a_run_does_not_go_on_from_weights_alone(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(UserError, match=r"^resume=.*: holds weights alone; name the run's folder or a checkpoint$"):
+        find_start(CONFIG | {"resume": str(tmp_path / "model.safetensors")}, tmp_path / "run")
+
+
 def test_a_checkpoint_of_another_config_or_age_is_refused(tmp_path: Path) -> None:
     path = checkpoint(tmp_path / "a.ckpt", 5, config=CONFIG | {"n": 9})
     with pytest.raises(UserError, match=rf"^resume={path}: .*n=9 there and 3 here; a run goes on under the settings"):
