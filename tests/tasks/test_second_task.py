@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,12 +43,14 @@ class PointSpec:
 class Points(Data):
     """y = x₀ x₁ on 64 points, a quarter of them for validation."""
 
-    spec = PointSpec()
-
     def __init__(self, config: dict[str, Any]):
         super().__init__()
         x = torch.rand(64, 2, generator=torch.Generator().manual_seed(config["seed"])) * 2 - 1
         self.batches = list(zip(x.split(16), x.prod(1, keepdim=True).split(16), strict=True))
+
+    @property
+    def spec(self) -> PointSpec:
+        return PointSpec()
 
     def sample(self, count: int, like: Tensor) -> Tensor:
         return torch.cat([x for x, _ in self.batches[:3]])[:count].to(like)
@@ -77,7 +78,7 @@ class Regression(Task, name="toy"):
 
 
 @pytest.fixture
-def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words that train the toy, but for the folder of the run."""
     monkeypatch.setitem(factory.KINDS, "points", Points)
     monkeypatch.setitem(METRICS, "rmse", Metric("rmse", "root mean square error"))
@@ -85,7 +86,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
         (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "own" / name).write_text(text)
     knobs = ["layer_type=polynomial", "n=3", "model_name=mlp", "scheduler=none", "trainer=cpu", "val_fraction=0.25"]
-    yield ["train", "--config-dir", str(tmp_path / "own"), "dataset=points", *knobs]
+    return ["train", "--config-dir", str(tmp_path / "own"), "dataset=points", *knobs]
 
 
 def figures(run: Path) -> dict[str, Any]:
@@ -134,5 +135,5 @@ def test_a_task_that_the_data_cannot_serve_is_refused(settings: Any) -> None:
         def offers(self) -> dict[str, Any]:
             return {}
 
-    with pytest.raises(UserError, match="^task=classification: needs num_classes, and dataset=digits is points"):
+    with pytest.raises(UserError, match=r"^task=classification: needs num_classes, and dataset=digits is points"):
         make_task(nn.Linear(2, 1), settings("dataset=digits"), Nothing())
