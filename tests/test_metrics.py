@@ -23,8 +23,7 @@ from high_order_nets.runs.summary import show_summary
 from high_order_nets.sweeps import plot, sweep, table
 from high_order_nets.sweeps.options import Options
 from high_order_nets.sweeps.view import lay_out
-from high_order_nets.tasks import Classification
-from high_order_nets.tasks import experiment as experiments
+from high_order_nets.tasks import Classification, Task
 from high_order_nets.training.board import Board
 from high_order_nets.training.callbacks import progress
 from tests.sweeps.tables import leave
@@ -339,7 +338,7 @@ def test_a_metric_of_a_task_reaches_every_file(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     train = pytest.importorskip("high_order_nets.training.run").train
-    monkeypatch.setattr(experiments, "Classification", Counting)
+    monkeypatch.setitem(Task.registry, "classification", Counting)
     caplog.set_level("INFO")
     line = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.1", "val_fraction=0.2")
     score = train(settings(*line), tmp_path / "run")

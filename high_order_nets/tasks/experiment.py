@@ -102,9 +102,13 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
 
 
 def _parameters(task: type[Task]) -> dict[str, Parameter]:
-    """Give the parameters of a task and, where it passes on the rest, of what all tasks take."""
-    found = {**signature(Task).parameters, **signature(task).parameters}
-    return {key: each for key, each in found.items() if each.kind is not Parameter.VAR_KEYWORD}
+    """Give the parameters of a task, with those of the classes that it passes the rest on to."""
+    found: dict[str, Parameter] = {}
+    for cls in reversed(task.__mro__):
+        if issubclass(cls, Task):
+            found |= signature(cls.__init__).parameters
+    several = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    return {key: each for key, each in found.items() if key != "self" and each.kind not in several}
 
 
 def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Experiment:

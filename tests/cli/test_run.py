@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from high_order_nets import cli
+from high_order_nets import cli, paths
 from high_order_nets.cli import manual
 from high_order_nets.cli.job import Job
 from high_order_nets.config import catalogue, compose
@@ -34,6 +34,7 @@ def test_train_hands_over_plain_containers(runner: Runner, tmp_path: Path) -> No
         "scheduler": "none",
         "norm": "max_abs",
         "trainer": "auto",
+        "task": "classification",
         "experiment": "seed",
     }
     assert config["command"].startswith("high-order-nets train n=5 experiment=seed")
@@ -67,8 +68,8 @@ def test_every_choice_of_every_group_passes_its_own_checks() -> None:
 
 def test_outputs_go_to_the_checkout_root_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert catalogue.project_root() == ROOT
-    assert catalogue.conf_dir() == ROOT / "conf"
+    assert paths.project_root() == ROOT
+    assert paths.conf_dir() == ROOT / "conf"
 
 
 def test_the_default_folder_names_the_run(runner: Runner, tmp_path: Path) -> None:
@@ -79,10 +80,10 @@ def test_the_default_folder_names_the_run(runner: Runner, tmp_path: Path) -> Non
 
 
 def test_installed_without_a_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(catalogue, "PACKAGE", tmp_path / "site-packages" / "high_order_nets")
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "site-packages" / "high_order_nets")
     monkeypatch.chdir(tmp_path)
-    assert catalogue.conf_dir() == tmp_path / "site-packages" / "high_order_nets" / "conf"
-    assert catalogue.project_root() == tmp_path
+    assert paths.conf_dir() == tmp_path / "site-packages" / "high_order_nets" / "conf"
+    assert paths.project_root() == tmp_path
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"]["conf"] == "high_order_nets/conf"
 
@@ -102,7 +103,7 @@ def test_a_known_error_is_one_line(
 def test_an_unexpected_error_keeps_its_traceback(runner: Runner, tmp_path: Path, capsys: Captured) -> None:
     with pytest.raises(ValueError, match="a bug") as caught:
         cli.main(["train", "seed=72", f"run_dir={tmp_path}"])
-    assert Path(caught.traceback[-1].path).name == "conftest.py"
+    assert Path(caught.traceback[-1].path).name == "runner.py"
     assert "HYDRA_FULL_ERROR" not in capsys.readouterr().err
     assert json.loads((tmp_path / "metrics.json").read_text())["error"] == "ValueError: a bug"
 

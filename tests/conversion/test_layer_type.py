@@ -12,6 +12,7 @@ from torch import nn
 
 from high_order_nets import cli, convert
 from high_order_nets.conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
+from high_order_nets.data.spec import ImageSpec
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrder, HighOrderLinear, LayerType, make_synapse
 from high_order_nets.models.factory import layer_type, network
@@ -19,6 +20,7 @@ from high_order_nets.models.mlp import mlp
 from tests.experiments import composed
 
 NAME = "high_order_nets.layers.structured.toy"
+DIGITS = ImageSpec(1, 8, tuple("0123456789"))
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def test_the_config_makes_it(groups: Path) -> None:
     assert {"n", "domain", "clamp_weights"} <= set(config["unread"])
     assert not {"skip", "linear_output"} & set(config["unread"])
     assert layer_type(composed(*line, "layer_type.rank=2")) == LowRank(2)
-    new, report = network(config, channels=1, classes=10, image_size=8)
+    new, report = network(config, DIGITS)
     assert sum(swap.fresh for swap in report.swapped) == 2
     assert any(isinstance(module, nn.ReLU) for module in new.modules())
 
@@ -139,4 +141,4 @@ def test_it_has_no_names_with_dimensions_and_none_of_strangers(groups: Path, cap
 def test_that_nothing_fits_is_said(groups: Path) -> None:
     config = composed("layer_type=low_rank", "layer_type.rank=1000", "model_name=mlp", "--config-dir", str(groups))
     with pytest.raises(UserError, match="layer_type=low_rank: fits no layer of this network"):
-        network(config, channels=1, classes=10, image_size=8)
+        network(config, DIGITS)

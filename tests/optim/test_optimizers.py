@@ -10,9 +10,8 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrderLinear
-from high_order_nets.optim import factory
 from high_order_nets.optim.factory import make_optimizer, make_optimizers
-from high_order_nets.optim.groups import parameter_groups
+from high_order_nets.optim.groups import parameter_groups, regroup
 from high_order_nets.optim.schedules import make_schedule, relative_rate
 
 SGD = {"_target_": "torch.optim.SGD", "default_learning_rate": 0.25, "default_weight_decay": 0.5, "momentum": 0.75}
@@ -122,7 +121,7 @@ def test_a_checkpoint_of_two_groups_becomes_one_of_three(caplog: pytest.LogCaptu
         "lr_schedulers": [{"base_lrs": [1.0, 1.0], "_last_lr": [2.0, 2.0], "lr_lambdas": [None, None], "n": [3, 3]}],
     }
     with caplog.at_level("INFO"):
-        factory.regroup(checkpoint, net)
+        regroup(checkpoint, net)
     # Today: layer.weight; table and bias; layer.shape.
     assert checkpoint["optimizer_states"] == [
         {
@@ -146,5 +145,5 @@ def test_groups_of_another_optimizer_stay(groups: list[dict[str, Any]]) -> None:
     net.table, net.layer = nn.Parameter(torch.zeros(3, 1)), HighOrderLinear(2, 1, "polynomial", sharing="channel")
     net.bias = nn.Parameter(torch.zeros(5))
     checkpoint: dict[str, Any] = {"optimizer_states": [{"state": {}, "param_groups": groups}], "lr_schedulers": []}
-    factory.regroup(checkpoint, net)
+    regroup(checkpoint, net)
     assert checkpoint["optimizer_states"][0]["param_groups"] is groups

@@ -1,6 +1,7 @@
 """The recipe, number by number: what a whole run would hide, worked out by hand."""
 
 import math
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from high_order_nets.runs.record import _status
 from high_order_nets.settings import UNIMPORTANT, deciding
 from high_order_nets.tasks import Classification
 from high_order_nets.training import resume
-from high_order_nets.training.callbacks import lines
+from high_order_nets.training.callbacks.clock import Clock
 
 
 def decayed(net: nn.Module) -> dict[str, float]:
@@ -164,11 +165,11 @@ def test_losses_and_accuracies_of_each_split(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_images_a_second_are_those_of_the_training_epochs_without_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(lines.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     logged: dict[str, float] = {}
     trainer: Any = SimpleNamespace(world_size=2, current_epoch=1)
     module: Any = SimpleNamespace(items=30, item="image", log_dict=lambda figures, **_: logged.update(figures))
-    clock = lines.Clock()
+    clock = Clock()
     clock.on_train_start(trainer, module)
     for training, validation in ((2.0, 10.0), (4.0, 10.0)):
         clock.on_train_batch_end(trainer, module, None, (torch.zeros(30), torch.zeros(30)), 0)

@@ -8,7 +8,7 @@ import torch
 import torchvision
 from safetensors import safe_open
 
-from high_order_nets.config import rules
+from high_order_nets.config import knobs
 from high_order_nets.config.catalogue import choices_of
 from high_order_nets.conversion import swaps
 from high_order_nets.errors import Diverged, UserError
@@ -58,7 +58,7 @@ def test_default_network_learns_the_digits(trained) -> None:
 
 
 def test_the_command_line_knows_the_activations_and_norms_of_convert() -> None:
-    assert set(rules.ACTIVATIONS) == {"auto", "none", "keep", *swaps.ACTIVATIONS}
+    assert set(knobs.ACTIVATIONS) == {"auto", "none", "keep", *swaps.ACTIVATIONS}
     assert set(choices_of("norm")) == set(swaps.NORMS)
 
 
