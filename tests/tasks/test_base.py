@@ -1,15 +1,18 @@
 """What every task has from its base: objectives, clipping, and layers that take another size when they are loaded."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from high_order_nets.errors import Diverged
+from high_order_nets.paths import conf_dir
 from high_order_nets.tasks import Classification, Task
 from high_order_nets.training.callbacks.lines import Silence
 
@@ -65,9 +68,11 @@ def sgd(cls: type[torch.optim.Optimizer] = torch.optim.SGD) -> Callable[[nn.Modu
     return lambda net, _: cls(net.parameters(), lr=0.1)  # type: ignore[call-arg]
 
 
-def test_tasks_are_known_by_name() -> None:
-    assert Task.registry["classification"] is Classification
-    assert all(issubclass(task, Task) and isinstance(task.headline, str) for task in Task.registry.values())
+@pytest.mark.parametrize("file", sorted((conf_dir() / "task").glob("*.yaml")), ids=lambda file: file.stem)
+def test_a_task_is_known_by_its_file(file: Path) -> None:
+    said = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert said["name"] == file.stem
+    assert Task.registry[file.stem].headline == said["headline"]  # which a search reads without torch
 
 
 def test_an_objective_stands_in_place_of_the_loss_in_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
