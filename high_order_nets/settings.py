@@ -10,8 +10,21 @@ from .errors import show
 from .paths import config_file
 
 log = logging.getLogger(__name__)
-
 Config = dict[str, Any]
+UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
+"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
+ABSENT = object()
+NEWER: dict[str, Any] = {
+    "dataset.kind": "images",
+    "task.name": "classification",
+    "choices.task": "classification",
+    "task.headline": "acc",
+}
+"""Knobs of groups that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
+
+Those of conf/config.yaml need no line here: their default is what a run did.
+"""
+_KNOB = re.compile(r"\$\{(\w+)\}")
 
 
 def walk(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -27,8 +40,12 @@ def flat(config: Config) -> dict[str, Any]:
     return {key: value for key, value in walk(config) if not isinstance(value, dict)}
 
 
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
-"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
+def at(config: dict[str, Any], key: str) -> Any:
+    """Return the value of a knob, dotted names included; ABSENT where the config has none."""
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part, ABSENT) if isinstance(node, dict) else ABSENT
+    return node
 
 
 def deciding(config: dict[str, Any], besides: Iterable[str] = ()) -> dict[str, Any]:
@@ -52,38 +69,6 @@ def both_deciding(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str,
     return deciding(one, unread_by(other)), deciding(other, unread_by(one))
 
 
-def _without(config: dict[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
-    return {
-        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, dict) else value
-        for key, value in config.items()
-        if f"{prefix}{key}" not in names
-    }
-
-
-ABSENT = object()
-
-
-def at(config: dict[str, Any], key: str) -> Any:
-    """Return the value of a knob, dotted names included; ABSENT where the config has none."""
-    node: Any = config
-    for part in key.split("."):
-        node = node.get(part, ABSENT) if isinstance(node, dict) else ABSENT
-    return node
-
-
-NEWER: dict[str, Any] = {
-    "dataset.kind": "images",
-    "task.name": "classification",
-    "choices.task": "classification",
-    "task.headline": "acc",
-}
-"""Knobs of groups that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
-
-Those of conf/config.yaml need no line here: their default is what a run did.
-"""
-_KNOB = re.compile(r"\$\{(\w+)\}")
-
-
 def upgraded(config: Any, where: str = "") -> Any:
     """Return the config of an older version's run with the knobs that it lacks, each as it was before there was one.
 
@@ -100,6 +85,14 @@ def upgraded(config: Any, where: str = "") -> Any:
             "%s: of an older version, taken with %s", where, " ".join(f"{k}={show(at(config, k))}" for k in lacking)
         )
     return config
+
+
+def _without(config: dict[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in config.items()
+        if f"{prefix}{key}" not in names
+    }
 
 
 @cache

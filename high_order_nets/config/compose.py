@@ -31,7 +31,6 @@ from .overrides import Arguments, quote, search_path
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
 
-
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
 OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)

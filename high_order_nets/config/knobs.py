@@ -10,39 +10,26 @@ from ..settings import ABSENT, at
 from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
-
-
 _STRINGS = Rule(
     "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
 )
-
-
 _STRING = Rule("a name", lambda value: isinstance(value, str))
-
-
 _SIZES = Rule(
     "a list of whole numbers of at least 1, such as [5,10]",
     lambda value: isinstance(value, list) and all(is_whole(part) and part >= 1 for part in value),
 )
-
-
 _BETAS = Rule(
     "two numbers in [0, 1), such as [0.9, 0.99]",
     lambda value: isinstance(value, list) and len(value) == 2 and all(is_number(b) and 0 <= b < 1 for b in value),
 )
-
-
 _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
 )
-
-
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
 )
-
 
 # A knob that is not here must have the type of its default in conf/.
 RULES: dict[str, Rule] = {

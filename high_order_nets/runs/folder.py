@@ -92,6 +92,18 @@ def jobs_of(folder: Path) -> dict[int, Run]:
     return {number: run for run in runs if (number := _number(run.folder)) is not None}
 
 
+def content(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON or YAML file of a run holds: nothing if it is not there, None if cut short or no mapping."""
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)  # 1e-05 is a word to YAML
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _run_folders(folder: Path) -> set[Path]:
     found = [*folder.rglob(METRICS), *folder.rglob(CONFIG)]
     return {path.parent for path in found if path.parent.name != Path(JOB).parent.name}
@@ -132,18 +144,6 @@ def _keys(overrides: Path) -> list[str]:
 def _number(folder: Path) -> int | None:
     job = (content(folder / JOB) or {}).get("hydra", {}).get("job", {})
     return job.get("num")
-
-
-def content(path: Path) -> dict[str, Any] | None:
-    """Return what a JSON or YAML file of a run holds: nothing if it is not there, None if cut short or no mapping."""
-    if not path.exists():
-        return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)  # 1e-05 is a word to YAML
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _order(folder: Path) -> tuple[str, int, str]:

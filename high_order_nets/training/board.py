@@ -16,7 +16,6 @@ STRAIGHT = ("epoch", "epochs", "seconds")
 """Figures that grow by the same amount every epoch: nothing to see."""
 NAMES = ("layer_type", "n", "segments", "scale", "model_name", "dataset", "optimizer", "learning_rate", "seed")
 """The settings that it shows of every run, before those that the command line set."""
-
 PLACES = ("run_dir", "root", "dataset.root", "trainer", "resume")
 
 

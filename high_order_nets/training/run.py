@@ -52,14 +52,6 @@ def train(config: Config, folder: Path) -> float:
     return score(record)
 
 
-def _recorded(config: Config, folder: Path) -> dict[str, Any]:
-    start = find_start(config, folder)
-    write_yaml(folder / CONFIG, config)
-    with recorded(config, folder) as record, _quiet():
-        record.update(_train(config, folder, start))
-    return record
-
-
 def test(path: Path) -> float:
     """Repeat the test from a checkpoint alone; return its score."""
     checkpoint = read_checkpoint(path)
@@ -75,6 +67,35 @@ def test(path: Path) -> float:
         figures = tested_of(checkpoint, path.stem) | _tested(trainer, experiment)
     show_summary(figures | sizes_of(experiment), path)
     return score(figures)
+
+
+def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
+    """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata."""
+    about = experiment.data.state_dict()
+    write_weights(path, complete(experiment.task.net).state_dict(), {"config": config} | about | {"metrics": figures})
+
+
+def sizes_of(experiment: Experiment) -> dict[str, int]:
+    """Count parameters and multiply-adds."""
+    return {
+        "parameters": experiment.report.parameters_after,
+        "parameters_reduced": experiment.report.parameters_reduced,
+        "macs": experiment.macs,
+    }
+
+
+def device_of(trainer: pl.Trainer) -> str:
+    """Name what the trainer runs on."""
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
+
+
+def _recorded(config: Config, folder: Path) -> dict[str, Any]:
+    start = find_start(config, folder)
+    write_yaml(folder / CONFIG, config)
+    with recorded(config, folder) as record, _quiet():
+        record.update(_train(config, folder, start))
+    return record
 
 
 def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
@@ -99,12 +120,6 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     trainer.logger.finalize("success")
     save_weights(folder / WEIGHTS, experiment, config, figures)
     return figures
-
-
-def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
-    """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata."""
-    about = experiment.data.state_dict()
-    write_weights(path, complete(experiment.task.net).state_dict(), {"config": config} | about | {"metrics": figures})
 
 
 def _mark_test(config: Config, folder: Path, figures: dict[str, Any]) -> None:
@@ -143,18 +158,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.getLogger("pytorch_lightning").setLevel(level)
-
-
-def sizes_of(experiment: Experiment) -> dict[str, int]:
-    """Count parameters and multiply-adds."""
-    return {
-        "parameters": experiment.report.parameters_after,
-        "parameters_reduced": experiment.report.parameters_reduced,
-        "macs": experiment.macs,
-    }
-
-
-def device_of(trainer: pl.Trainer) -> str:
-    """Name what the trainer runs on."""
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
