@@ -1,4 +1,4 @@
-"""A run's settings: a nested dict, and what in it decides the result."""
+"""A run's settings, a nested dict: its values, what in it decides the result, and what older ones lack."""
 
 import logging
 import re

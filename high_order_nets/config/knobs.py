@@ -1,4 +1,4 @@
-"""What each knob may be, and which go together."""
+"""What each knob may be beyond the type of its default, and which go together."""
 
 import math
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""A run's figures on disk and on the terminal."""
+"""A run's figures on the terminal."""
 
 import shlex
 from pathlib import Path
