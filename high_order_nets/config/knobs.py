@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import UserError, nearest, show
 from ..names import layer_name
-from ..settings import ABSENT, at
+from ..settings import ABSENT, Config, at
 from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
@@ -99,7 +99,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-def check_values(config: dict[str, Any], reference: dict[str, Any], known: list[str]) -> None:
+def check_values(config: Config, reference: Config, known: list[str]) -> None:
     """Refuse values of `config` that break a rule, differ in type from `reference` or are not in it at all."""
     for key, rule in RULES.items():
         if (value := at(config, key)) is not ABSENT:
@@ -140,7 +140,7 @@ def _kind(default: Any) -> str:
     return names.get(type(default), "a finite value")
 
 
-def _check_together(config: dict[str, Any]) -> None:
+def _check_together(config: Config) -> None:
     layer = config["layer_type"]
     pieces = layer.get("segments", 1)
     if str(layer["_target_"]).endswith(".ContinuousPiecewise") and layer["n"] < 2 <= pieces:
@@ -160,7 +160,7 @@ def _check_together(config: dict[str, Any]) -> None:
         raise UserError(f"layer_type={family}{dimensions}: {rule}; nearest valid name: {family}2d")
 
 
-def _check_refinement(config: dict[str, Any], refine: dict[str, Any]) -> None:
+def _check_refinement(config: Config, refine: Config) -> None:
     """Refuse refinements that never come, that lose functions, or that the layer type does not have."""
     epochs, sizes = refine["epochs"], {key: refine[key] for key in ("n", "segments") if refine[key]}
     for key, values in sizes.items():

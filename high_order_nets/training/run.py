@@ -26,6 +26,7 @@ from ..runs.summary import show_summary
 from ..settings import Config
 from ..tasks.experiment import Experiment, build, refined_experiment
 from .board import Board
+from .callbacks.plots import unharmed
 from .callbacks.refine import last_refined
 from .callbacks.signals import handled, stop_at_once
 from .memory import keep_freed_memory
@@ -115,18 +116,12 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
     assert isinstance(trainer.logger, Board)
     if config["plots"]["enabled"]:
-        _mark_test(config, folder, figures)
+        with unharmed():
+            redraw_curves(folder, Settings.of(config), figures)
     trainer.logger.log_run(config, figures)
     trainer.logger.finalize("success")
     save_weights(folder / WEIGHTS, experiment, config, figures)
     return figures
-
-
-def _mark_test(config: Config, folder: Path, figures: dict[str, Any]) -> None:
-    try:
-        redraw_curves(folder, Settings.of(config), figures)
-    except Exception as error:  # whatever it is, the run matters more
-        log.warning("plots: not drawn: %s: %s", type(error).__name__, " ".join(str(error).split()))
 
 
 def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[dict[str, Any], int]:
