@@ -7,6 +7,10 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any
 
+SHORT = 12
+"""Names that are listed where none of them is near."""
+_NOTE = "details: "
+
 
 class UserError(Exception):
     """Something the user asked for cannot be done: the message names the value, the rule and the fix."""
@@ -22,20 +26,6 @@ class Diverged(Exception):
     def note_details(self) -> None:
         """Put the details into the traceback's text, all that comes back from a process: see `from_traceback`."""
         self.add_note(_NOTE + json.dumps(self.details))
-
-
-_NOTE = "details: "
-
-
-def from_traceback(text: str) -> "UserError | Diverged | None":
-    """Return the error that another process's traceback ends in, with its details; None where it is of another kind."""
-    found = re.search(rf"^{__name__}\.(Diverged|UserError): (.*)", text, re.MULTILINE)
-    if found is None:
-        return None
-    if found[1] == "UserError":
-        return UserError(found[2])
-    note = re.search(rf"^{_NOTE}(.*)$", text, re.MULTILINE)
-    return Diverged(found[2], json.loads(note[1]) if note else None)
 
 
 class Interrupted(SystemExit):
@@ -55,14 +45,21 @@ class Interrupted(SystemExit):
         return f"stopped by {self.name}; what was trained is saved, {on}"
 
 
+def from_traceback(text: str) -> "UserError | Diverged | None":
+    """Return the error that another process's traceback ends in, with its details; None where it is of another kind."""
+    found = re.search(rf"^{__name__}\.(Diverged|UserError): (.*)", text, re.MULTILINE)
+    if found is None:
+        return None
+    if found[1] == "UserError":
+        return UserError(found[2])
+    note = re.search(rf"^{_NOTE}(.*)$", text, re.MULTILINE)
+    return Diverged(found[2], json.loads(note[1]) if note else None)
+
+
 def show(value: Any) -> str:
     """Return a value as it is written in YAML, on one line."""
     written = str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
     return " ".join(written.split())
-
-
-SHORT = 12
-"""Names that are listed where none of them is near."""
 
 
 def nearest(name: str, names: Collection[str], otherwise: str = "") -> str:
@@ -75,10 +72,6 @@ def nearest(name: str, names: Collection[str], otherwise: str = "") -> str:
     choices = beside or list(names)
     found = get_close_matches(name, choices, n=1, cutoff=0.6) or [other for other in choices if _begins(other, name)]
     return f"; nearest valid name: {found[0]}" if found else otherwise
-
-
-def _begins(other: str, name: str) -> bool:
-    return len(name) > 1 and other.startswith(name)
 
 
 def expected(names: Collection[str]) -> str:
@@ -94,3 +87,7 @@ def twin(key: str, names: Collection[str], open_parts: Collection[str] = ()) -> 
     dotted = ".".join(filter(None, re.split(r"[/.]", key)))
     found = next((name for name in names if name.replace("/", ".") == dotted), None)
     return found or (dotted if dotted.startswith(tuple(f"{part}." for part in open_parts)) else None)
+
+
+def _begins(other: str, name: str) -> bool:
+    return len(name) > 1 and other.startswith(name)

@@ -49,24 +49,20 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write the file whole or not at all; a number that JSON does not know (nan, inf) becomes null."""
+    write_text(path, json.dumps(_known(content), indent=2) + "\n")
+
+
+def write_yaml(path: Path, content: dict[str, Any]) -> None:
+    """Write the file whole or not at all."""
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed writers left unfinished in the folder."""
     for part in folder.glob(f"*{PART}"):
         part.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Have the system write a file, or a folder's list of names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write the file whole or not at all; a number that JSON does not know (nan, inf) becomes null."""
-    write_text(path, json.dumps(_known(content), indent=2) + "\n")
 
 
 def _known(value: Any) -> Any:
@@ -77,6 +73,10 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_yaml(path: Path, content: dict[str, Any]) -> None:
-    """Write the file whole or not at all."""
-    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+def _flush(path: Path) -> None:
+    """Have the system write a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

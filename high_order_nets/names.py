@@ -4,31 +4,6 @@ from typing import NamedTuple
 
 DIMENSIONS = ("1d", "2d", "3d")
 """Of the convolutions that a layer type is meant for, at the end of its name."""
-
-
-class LayerName(NamedTuple):
-    """A layer type's name, taken apart: polynomial_prod2d is the family polynomial_prod and the dimensions 2d."""
-
-    family: str
-    dimensions: str
-
-    @property
-    def product(self) -> bool:
-        """Say whether neurons multiply: those of `product` and of every `…_prod`."""
-        return self.family == "product" or self.family.endswith("_prod")
-
-    @property
-    def basis(self) -> str:
-        """The name of the basis; `product` stands for the one that has none, a weight a connection."""
-        return self.family.removesuffix("_prod")
-
-
-def layer_name(layer_type: str) -> LayerName:
-    """Take the name of a layer type apart; dimensions is empty where the name has none."""
-    dimensions = layer_type[-2:] if layer_type.endswith(DIMENSIONS) else ""
-    return LayerName(layer_type.removesuffix(dimensions), dimensions)
-
-
 TORCHVISION: tuple[str, ...] = (
     "alexnet",
     "convnext_base",
@@ -111,3 +86,26 @@ TORCHVISION: tuple[str, ...] = (
     "wide_resnet101_2",
     "wide_resnet50_2",
 )
+
+
+class LayerName(NamedTuple):
+    """A layer type's name, taken apart: polynomial_prod2d is the family polynomial_prod and the dimensions 2d."""
+
+    family: str
+    dimensions: str
+
+    @property
+    def product(self) -> bool:
+        """Say whether neurons multiply: those of `product` and of every `…_prod`."""
+        return self.family == "product" or self.family.endswith("_prod")
+
+    @property
+    def basis(self) -> str:
+        """The name of the basis; `product` stands for the one that has none, a weight a connection."""
+        return self.family.removesuffix("_prod")
+
+
+def layer_name(layer_type: str) -> LayerName:
+    """Take the name of a layer type apart; dimensions is empty where the name has none."""
+    dimensions = layer_type[-2:] if layer_type.endswith(DIMENSIONS) else ""
+    return LayerName(layer_type.removesuffix(dimensions), dimensions)

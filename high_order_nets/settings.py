@@ -1,4 +1,4 @@
-"""A run's settings: a nested dict, and what in it decides the result."""
+"""A run's settings, a nested dict: its values, what in it decides the result, and what older ones lack."""
 
 import logging
 import re
@@ -10,8 +10,24 @@ from .errors import show
 from .paths import config_file
 
 log = logging.getLogger(__name__)
-
 Config = dict[str, Any]
+DEBUG_EPOCHS, DEBUG_IMAGES = 1, 16
+"""What trainer=debug trains: epochs, and images a batch at most."""
+UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
+"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
+ABSENT = object()
+NEWER: dict[str, Any] = {
+    "dataset.kind": "images",
+    "task.name": "classification",
+    "choices.task": "classification",
+    "task.headline": "acc",
+}
+"""Knobs of groups that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
+
+Those of conf/config.yaml need no line here: their default is what a run did.
+"""
+KNOB = re.compile(r"\$\{(\w+)\}")
+"""How the value of another knob is written, `${n}`."""
 
 
 def walk(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -27,43 +43,7 @@ def flat(config: Config) -> dict[str, Any]:
     return {key: value for key, value in walk(config) if not isinstance(value, dict)}
 
 
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
-"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
-
-
-def deciding(config: dict[str, Any], besides: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
-    return _without(config, {*UNIMPORTANT, "dataset.root", *unread_by(config), *besides})
-
-
-def unread_by(config: dict[str, Any]) -> tuple[str, ...]:
-    """Return the knobs, or groups of them, that a run is on record not to depend on."""
-    names = config.get("unread")
-    return tuple(map(str, names)) if isinstance(names, list) else ()
-
-
-def is_unread(config: dict[str, Any], key: str) -> bool:
-    """Return whether a run is on record not to depend on the knob."""
-    return any(key == name or key.startswith(f"{name}.") for name in unread_by(config))
-
-
-def both_deciding(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what decides of two configs that are compared: a knob that one does not read makes no difference."""
-    return deciding(one, unread_by(other)), deciding(other, unread_by(one))
-
-
-def _without(config: dict[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
-    return {
-        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, dict) else value
-        for key, value in config.items()
-        if f"{prefix}{key}" not in names
-    }
-
-
-ABSENT = object()
-
-
-def at(config: dict[str, Any], key: str) -> Any:
+def at(config: Config, key: str) -> Any:
     """Return the value of a knob, dotted names included; ABSENT where the config has none."""
     node: Any = config
     for part in key.split("."):
@@ -71,17 +51,30 @@ def at(config: dict[str, Any], key: str) -> Any:
     return node
 
 
-NEWER: dict[str, Any] = {
-    "dataset.kind": "images",
-    "task.name": "classification",
-    "choices.task": "classification",
-    "task.headline": "acc",
-}
-"""Knobs of groups that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
+def deciding(config: Config, besides: Iterable[str] = ()) -> Config:
+    """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
+    return _without(config, {*UNIMPORTANT, "dataset.root", *unread_by(config), *besides})
 
-Those of conf/config.yaml need no line here: their default is what a run did.
-"""
-_KNOB = re.compile(r"\$\{(\w+)\}")
+
+def unread_by(config: Config) -> tuple[str, ...]:
+    """Return the knobs, or groups of them, that a run is on record not to depend on."""
+    names = config.get("unread")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def is_unread(config: Config, key: str) -> bool:
+    """Return whether a run is on record not to depend on the knob."""
+    return any(key == name or key.startswith(f"{name}.") for name in unread_by(config))
+
+
+def both_deciding(one: Config, other: Config) -> tuple[Config, Config]:
+    """Return what decides of two configs that are compared: a knob that one does not read makes no difference."""
+    return deciding(one, unread_by(other)), deciding(other, unread_by(one))
+
+
+def is_debug(config: Config) -> bool:
+    """Return whether the run only tries that everything works: trainer=debug."""
+    return bool(config["trainer"].get("debug"))
 
 
 def upgraded(config: Any, where: str = "") -> Any:
@@ -93,13 +86,21 @@ def upgraded(config: Any, where: str = "") -> Any:
         return config
     lacking = {key: value for key, value in (_flat_defaults() | NEWER).items() if at(config, key) is ABSENT}
     for key, value in lacking.items():
-        knob = _KNOB.fullmatch(str(value))
+        knob = KNOB.fullmatch(str(value))
         config = _with(config, key, at(config, knob[1]) if knob else value)
     if lacking and where:
         log.info(
             "%s: of an older version, taken with %s", where, " ".join(f"{k}={show(at(config, k))}" for k in lacking)
         )
     return config
+
+
+def _without(config: Config, names: set[str], prefix: str = "") -> Config:
+    return {
+        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in config.items()
+        if f"{prefix}{key}" not in names
+    }
 
 
 @cache

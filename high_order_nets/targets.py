@@ -19,6 +19,7 @@ PREFIXES: dict[str, tuple[str, ...]] = {
     "model_name": ("torchvision.models.", "high_order_nets.models."),
     "optimizer": ("torch.optim.", "lion_pytorch.", "pytorch_optimizer.", "high_order_nets."),
 }
+_WORDS = {"layer_type": "a basis or layer type", "model_name": "a builder of a network", "optimizer": "an optimizer"}
 
 
 def check(target: Any, kind: str) -> None:
@@ -58,6 +59,3 @@ def resolve(target: str, kind: str, accepted: type | tuple[type, ...], *, builde
     if defined != root or not isinstance(made, type) or not issubclass(made, accepted):
         raise UserError(f"{kind}._target_={target}: not {_WORDS[kind]} of {root}")
     return found  # type: ignore[no-any-return]
-
-
-_WORDS = {"layer_type": "a basis or layer type", "model_name": "a builder of a network", "optimizer": "an optimizer"}

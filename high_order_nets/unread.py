@@ -1,15 +1,13 @@
 """Which knobs have no effect on a run: named to whoever typed them, and no reason for one more job of a sweep."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from . import targets
 from .errors import show
 from .paths import conf_dir
-from .settings import ABSENT, Config, at
+from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, is_debug
 
-_KNOB = re.compile(r"\$\{(\w+)\}")
 FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
     *("input_dropout", "input_noise", "rescale_output", "clamp_weights"),
@@ -17,17 +15,10 @@ FUNCTIONS = (
 """Knobs of layers with functions on their connections that no file of layer_type/ passes on."""
 STEMS = ("resnet", "resnext", "densenet")
 """The networks that take another stem; all others have one of their own."""
-DEBUG_IMAGES = 16
-"""Images a batch under trainer=debug."""
-DEBUG_EPOCHS = 1
 
 
 def _product(config: Config) -> bool:
     return config["layer_type"].get("neuron") == "product"
-
-
-def _debug(config: Config) -> bool:
-    return bool(config["trainer"].get("debug"))
 
 
 def _lbfgs(config: Config) -> bool:
@@ -62,9 +53,9 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("dataset.augment",), "augment", lambda config: not config["augment"]),
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),
-    (("max_epochs",), "trainer", lambda config: _debug(config) and config["max_epochs"] != DEBUG_EPOCHS),
-    (("batch_size",), "trainer", lambda config: _debug(config) and config["batch_size"] > DEBUG_IMAGES),
-    (("early_stopping", "epochs_per_layer", "refine", "scheduler.factor", "scheduler.patience"), "trainer", _debug),
+    (("max_epochs",), "trainer", lambda config: is_debug(config) and config["max_epochs"] != DEBUG_EPOCHS),
+    (("batch_size",), "trainer", lambda config: is_debug(config) and config["batch_size"] > DEBUG_IMAGES),
+    (("early_stopping", "epochs_per_layer", "refine", "scheduler.factor", "scheduler.patience"), "trainer", is_debug),
     (("plots.layers", "plots.every_n_epochs"), "plots.enabled", lambda config: not config["plots"]["enabled"]),
 )
 """Knobs that the program itself reads: by which setting, and when, they are left unread.
@@ -79,7 +70,7 @@ def unread(config: Config, composed: str) -> dict[str, str]:
     `composed` is the same config before it was resolved, as text: a knob that nothing but files of groups read, `${n}`,
     is read where the chosen ones do.
     """
-    left = sorted(_passed_on() - set(_KNOB.findall(composed)))
+    left = sorted(_passed_on() - set(KNOB.findall(composed)))
     found = {key: _setting(config, "layer_type") for key in left}
     for keys, reader, holds in CONDITIONS:
         if holds(config):
@@ -122,7 +113,7 @@ def _reader(key: str, job: Mapping[str, str]) -> str | None:
 def _passed_on() -> set[str]:
     """Name the knobs that this program reads through its files of layer_type/ alone."""
     files = (conf_dir() / "layer_type").glob("*.yaml")
-    return {knob for file in files for knob in _KNOB.findall(file.read_text(encoding="utf-8"))}
+    return {knob for file in files for knob in KNOB.findall(file.read_text(encoding="utf-8"))}
 
 
 def _setting(config: Config, key: str) -> str:

@@ -1,6 +1,7 @@
 """A room for each kind of thing: imports point one way, no files go in circles, and the quick parts stay light."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -82,6 +83,12 @@ def test_every_file_has_a_room() -> None:
 def test_imports_point_one_way(file: str) -> None:
     allowed = GROUND if room(file) in GROUND else ROOMS[room(file)] | GROUND | {room(file)}
     assert {room(each) for each in own_imports(file)} <= allowed
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_is_private_stays_in_its_file(file: str) -> None:
+    own = [name for name in imported(file) if name.startswith("high_order_nets.")]
+    assert [name for name in own if re.search(r"\._[^_]", name)] == []
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

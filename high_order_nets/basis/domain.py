@@ -13,7 +13,8 @@ def mirror(x: Tensor, period: float) -> Tensor:
     return torch.where(u > period, 2 * period - u, u) - period / 2
 
 
-def _mirror_slope(x: Tensor, period: float) -> Tensor:
+def mirror_slope(x: Tensor, period: float) -> Tensor:
+    """Give the slope of `mirror` at x: 1 or -1."""
     return torch.where(torch.remainder(x + period / 2, 2 * period) > period, -1.0, 1.0)
 
 
@@ -39,6 +40,6 @@ DOMAINS: dict[str, Domain] = {
         lambda x, length: torch.tanh(x * (2 / length)) * (length / 2),
         lambda _x, y, length: 1 - (y * (2 / length)) ** 2,
     ),
-    "mirror": Domain(mirror, lambda x, _y, length: _mirror_slope(x, length).to(x.dtype)),
+    "mirror": Domain(mirror, lambda x, _y, length: mirror_slope(x, length).to(x.dtype)),
 }
 """What can happen beyond the interval."""

@@ -1,6 +1,6 @@
 """What stands on each connection: a basis, and what is done to the input before it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import Basis, Piecewise
-from .domain import DOMAINS, _mirror_slope, mirror
+from .domain import DOMAINS, mirror, mirror_slope
 
 BASES: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
@@ -56,15 +56,15 @@ class Synapse:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_name("domain", self.domain, DOMAINS)
-        _require_name("parameters", self.parameters, PARAMETERS)
-        _require_name("neuron", self.neuron, NEURONS)
+        require_name("domain", self.domain, DOMAINS)
+        require_name("parameters", self.parameters, PARAMETERS)
+        require_name("neuron", self.neuron, NEURONS)
         if self.base is not None:
-            _require_name("base", self.base, BASES)
+            require_name("base", self.base, BASES)
         if self.periodicity is not None and not self.periodicity > 0:
             raise ValueError(f"periodicity={self.periodicity}: expected a positive number or None")
         if not (isinstance(self.sharing, int) and self.sharing >= 1):
-            _require_name("sharing", self.sharing, (*SHARING, "a number of groups"))
+            require_name("sharing", self.sharing, (*SHARING, "a number of groups"))
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout}: expected a probability in [0, 1)")
         if not self.noise >= 0:
@@ -122,7 +122,7 @@ class Synapse:
         total = self.basis.pullback(at.point, at.terms, grads)
         slope = DOMAINS[self.domain].slope(at.folded, at.point, self.basis.length)
         total = total if slope is None else total * slope
-        return total if self.periodicity is None else total * _mirror_slope(at.x, self.periodicity).to(total.dtype)
+        return total if self.periodicity is None else total * mirror_slope(at.x, self.periodicity).to(total.dtype)
 
     def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give what of a piecewise basis is live at x: indices of weights, and there b_j and db_j/dx, (…, n) each."""
@@ -134,7 +134,7 @@ class Synapse:
         if self.domain == "linear":
             values = values + slopes * (folded - point).unsqueeze(-1)
         factors = [domain.slope(folded, point, length)]
-        factors += [] if self.periodicity is None else [_mirror_slope(x, self.periodicity)]
+        factors += [] if self.periodicity is None else [mirror_slope(x, self.periodicity)]
         for factor in factors:
             slopes = slopes if factor is None else slopes * factor.unsqueeze(-1)
         return index, values, slopes
@@ -183,7 +183,8 @@ def _continue_tangents(terms: list[Tensor], slopes: Sequence[tuple[float, float]
     return [continued(value, *pair) for value, pair in zip(terms, slopes, strict=True)]
 
 
-def _require_name(option: str, value: Any, names: Any) -> None:
+def require_name(option: str, value: Any, names: Collection[str]) -> None:
+    """Raise ValueError for a value that is none of the names."""
     if value not in names:
         raise ValueError(f"{option}={value!r}: expected one of {', '.join(names)}")
 

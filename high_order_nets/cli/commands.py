@@ -1,4 +1,4 @@
-"""The command line `high-order-nets`: reads it, has it checked, and only then imports what does the work."""
+"""The commands: each reads its words, and imports what does the work only when they are right."""
 
 import os
 import re
@@ -28,7 +28,7 @@ class Command:
     summary: str
 
 
-def _help(argv: Sequence[str]) -> int:
+def show_help(argv: Sequence[str]) -> int:
     """Show all, or what a command that is named on the line takes."""
     name = next((word for word in argv if word in COMMANDS), None)
     usages = {each: (f"{PROGRAM} {command.usage}", command.summary) for each, command in COMMANDS.items()}
@@ -151,7 +151,7 @@ def _table(argv: list[str]) -> int:
     return 0
 
 
-def _launch() -> Any:
+def launcher() -> Any:
     """Import what reads `train`, and Hydra with it: `--help` and completion must not wait for it."""
     return import_module("high_order_nets.cli.launch")
 
@@ -163,7 +163,7 @@ def _runner() -> Any:
 
 COMMANDS = {
     "train": Command(
-        lambda argv: _launch().train(argv),
+        lambda argv: launcher().train(argv),
         "train [key=value ...] [-m]",
         "train a network and test it; -m: every combination",
     ),

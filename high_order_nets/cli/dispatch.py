@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from .. import __version__
 from ..errors import Diverged, Interrupted, UserError, expected, nearest
 from ..terminal import PROGRAM, fail, show, tolerant
-from .commands import COMMANDS, _help, _launch
+from .commands import COMMANDS, launcher, show_help
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,14 +22,14 @@ def train(argv: Sequence[str] | None = None, **presets: str) -> int:
     """
     typed = list(sys.argv[1:] if argv is None else argv)
     command = shlex.join(["python", sys.argv[0], *typed])
-    return _guarded(lambda argv: _launch().train(argv, presets, command), typed, "train")
+    return _guarded(lambda argv: launcher().train(argv, presets, command), typed, "train")
 
 
 @tolerant()
 def _guarded(run: Callable[[list[str]], int], argv: list[str], command: str | None = None) -> int:
     """Turn the errors that users can mend into one line."""
     try:
-        return _help([*([command] if command else []), *argv]) if {"-h", "--help"} & set(argv) else run(argv)
+        return show_help([*([command] if command else []), *argv]) if {"-h", "--help"} & set(argv) else run(argv)
     except UserError as error:
         return fail(str(error), 2)
     except Diverged as error:
@@ -42,7 +42,7 @@ def _guarded(run: Callable[[list[str]], int], argv: list[str], command: str | No
 
 def _dispatch(argv: list[str]) -> int:
     if not argv:
-        return _help([])
+        return show_help([])
     if argv == ["--version"]:
         show(f"{PROGRAM} {__version__}")
         return 0

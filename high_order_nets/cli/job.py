@@ -6,7 +6,6 @@ import shutil
 import traceback
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -18,7 +17,7 @@ from ..errors import Diverged, UserError
 from ..files import write_json, write_yaml
 from ..runs.folder import config_of, is_finished, metrics_of
 from ..runs.layout import CHECKPOINTS, CONFIG, HISTORY, METRICS
-from ..settings import both_deciding
+from ..settings import Config, both_deciding
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def _release(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _same(folder: Path, config: dict[str, Any]) -> bool:
+def _same(folder: Path, config: Config) -> bool:
     """Return whether the run in the folder was of this config."""
     before, now = both_deciding(config_of(folder), config)
     return before == now
@@ -98,7 +97,7 @@ def _score(folder: Path) -> float:
     return metrics.score(metrics_of(folder))
 
 
-def _record(error: Exception, folder: Path, config: dict[str, Any]) -> None:
+def _record(error: Exception, folder: Path, config: Config) -> None:
     """Leave what a run that did not get far enough has not left itself."""
     if not (folder / CONFIG).exists():
         write_yaml(folder / CONFIG, config)

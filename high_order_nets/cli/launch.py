@@ -16,9 +16,11 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from ..config import compose, jobs
+from ..config.checker import one_line
 from ..config.compose import Plan
 from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
+from ..paths import conf_dir
 from ..runs.claims import finished
 from ..runs.folder import planned
 from ..terminal import PROGRAM, note, told_how_to_go_on
@@ -68,7 +70,7 @@ def _sweep(typed: str, arguments: Arguments, plan: Plan, folder: Path) -> int:
 def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
     """Hand the checked command line to Hydra, with its sweepers and launchers."""
     flags = [*arguments.show, *(["--multirun"] if plan.sweep_dir and not arguments.show else [])]
-    run = hydra.main(version_base="1.3", config_path=str(compose.conf_dir()), config_name="config")(job)
+    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)
     try:
         with (
             _stage([PROGRAM, *flags, *plan.overrides]),
@@ -77,7 +79,7 @@ def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
         ):
             run()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(compose.one_line(error)) from error
+        raise UserError(one_line(error)) from error
     except OSError as error:  # a job keeps its own errors, so this is Hydra making the folder
         raise UserError(f"{error.filename}: the run's folder cannot be written: {error.strerror}") from error
 

@@ -11,6 +11,9 @@ from ..names import DIMENSIONS, TORCHVISION
 from ..paths import conf_dir, config_file, data_root
 
 GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "task", "experiment")
+KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
+PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name
+CHOICES = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
 _KNOB = re.compile(r"(?P<indent> *)(?P<key>\w+):(?: +(?P<default>[^#]*?))?(?: +# (?P<meaning>.*))?")
 _SHARED = re.compile(r"^  - (base/\w+)@_here_$", re.MULTILINE)
 _NOT_KNOBS = ("defaults", "hydra", "_target_", "name", "kind", "headline")  # of the program, not of the user
@@ -116,12 +119,3 @@ def _knobs(file: Path, prefix: str) -> Iterator[Knob]:
         elif default:
             yield Knob(path, default, match["meaning"] or "", section)
         nests.append((indent, f"{path}."))
-
-
-KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
-
-
-PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name
-
-
-CHOICES = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")

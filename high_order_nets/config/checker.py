@@ -14,8 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .. import targets, unread
 from ..errors import UserError, expected, nearest, show, twin
-from ..settings import deciding, walk
-from ..unread import DEBUG_EPOCHS, DEBUG_IMAGES
+from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, deciding, is_debug, walk
 from . import guard
 from .catalogue import GROUPS
 from .knobs import check_values
@@ -31,20 +30,20 @@ def one_line(error: Exception) -> str:
     return " ".join(word for part in said for word in str(part).split()) or type(error).__name__
 
 
-def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
+def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> Config:
     """Return the resolved config as plain containers, with the names chosen in each group under `choices`."""
     plain: Any = OmegaConf.to_container(_own(config), resolve=True, throw_on_missing=True)
     return plain | {"choices": {group: choices.get(group) for group in GROUPS}}
 
 
-def in_force(plain: dict[str, Any]) -> dict[str, Any]:
+def in_force(plain: Config) -> Config:
     """Return what a checked config amounts to: under trainer=debug one epoch and a batch of at most 16 images."""
-    if not plain["trainer"].get("debug"):
+    if not is_debug(plain):
         return plain
     return plain | {"max_epochs": DEBUG_EPOCHS, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
 
 
-def recorded(plain: dict[str, Any], composed: DictConfig) -> dict[str, Any]:
+def recorded(plain: Config, composed: DictConfig) -> Config:
     """Return what a checked config amounts to, with the names of the knobs that it does not read under `unread`."""
     config = in_force(plain)
     return config | {"unread": unread.record(config, _text(composed))}
@@ -64,11 +63,11 @@ def _own(config: DictConfig) -> DictConfig:
 class CheckedJob:
     """Hold a job's checked config, and the knobs without effect on what was asked for."""
 
-    config: dict[str, Any]
+    config: Config
     unread: dict[str, str]
 
     @property
-    def effective(self) -> dict[str, Any]:
+    def effective(self) -> Config:
         """Return the part of the config that decides over the result."""
         return deciding(self.config)
 

@@ -23,6 +23,7 @@ from .. import unread
 from ..errors import UserError, show
 from ..names import DIMENSIONS, TORCHVISION
 from ..paths import conf_dir, project_root
+from ..settings import Config
 from . import jobs
 from .catalogue import own_datasets, takes_dimensions
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
@@ -30,7 +31,6 @@ from .overrides import Arguments, quote, search_path
 
 # What composing a bad line or file ends in; OmegaConf asserts where a value is set below null.
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionError)
-
 
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
 OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
@@ -41,7 +41,7 @@ OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cach
 class Plan:
     """Hold what a command line asks for, checked: each job's config and the folder of the run or of the multirun."""
 
-    jobs: list[dict[str, Any]]
+    jobs: list[Config]
     overrides: list[str]
     run_dir: Path | None = None
     sweep_dir: Path | None = None

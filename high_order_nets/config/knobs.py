@@ -1,4 +1,4 @@
-"""What each knob may be, and which go together."""
+"""What each knob may be beyond the type of its default, and which go together."""
 
 import math
 from itertools import pairwise
@@ -6,43 +6,30 @@ from typing import Any
 
 from ..errors import UserError, nearest, show
 from ..names import layer_name
-from ..settings import ABSENT, at
+from ..settings import ABSENT, Config, at
 from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
-
-
 _STRINGS = Rule(
     "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
 )
-
-
 _STRING = Rule("a name", lambda value: isinstance(value, str))
-
-
 _SIZES = Rule(
     "a list of whole numbers of at least 1, such as [5,10]",
     lambda value: isinstance(value, list) and all(is_whole(part) and part >= 1 for part in value),
 )
-
-
 _BETAS = Rule(
     "two numbers in [0, 1), such as [0.9, 0.99]",
     lambda value: isinstance(value, list) and len(value) == 2 and all(is_number(b) and 0 <= b < 1 for b in value),
 )
-
-
 _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
 )
-
-
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
 )
-
 
 # A knob that is not here must have the type of its default in conf/.
 RULES: dict[str, Rule] = {
@@ -112,7 +99,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-def check_values(config: dict[str, Any], reference: dict[str, Any], known: list[str]) -> None:
+def check_values(config: Config, reference: Config, known: list[str]) -> None:
     """Refuse values of `config` that break a rule, differ in type from `reference` or are not in it at all."""
     for key, rule in RULES.items():
         if (value := at(config, key)) is not ABSENT:
@@ -153,7 +140,7 @@ def _kind(default: Any) -> str:
     return names.get(type(default), "a finite value")
 
 
-def _check_together(config: dict[str, Any]) -> None:
+def _check_together(config: Config) -> None:
     layer = config["layer_type"]
     pieces = layer.get("segments", 1)
     if str(layer["_target_"]).endswith(".ContinuousPiecewise") and layer["n"] < 2 <= pieces:
@@ -173,7 +160,7 @@ def _check_together(config: dict[str, Any]) -> None:
         raise UserError(f"layer_type={family}{dimensions}: {rule}; nearest valid name: {family}2d")
 
 
-def _check_refinement(config: dict[str, Any], refine: dict[str, Any]) -> None:
+def _check_refinement(config: Config, refine: Config) -> None:
     """Refuse refinements that never come, that lose functions, or that the layer type does not have."""
     epochs, sizes = refine["epochs"], {key: refine[key] for key in ("n", "segments") if refine[key]}
     for key, values in sizes.items():

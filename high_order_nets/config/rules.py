@@ -1,4 +1,4 @@
-"""The rules that knobs obey beyond the type of their default: one table, checked before anything heavy is imported."""
+"""What a rule of a knob is: what it says, what holds, and which names there are to choose from."""
 
 import math
 import operator

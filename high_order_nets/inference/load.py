@@ -110,7 +110,6 @@ def _network(saved: _Saved, normalisation: Normalisation, classes: tuple[str, ..
     assert normalisation.image_size is not None
     spec = ImageSpec(len(normalisation.offset), normalisation.image_size, classes)
     net, _ = network(saved.config, spec)
-    if saved.config.get("refine", {}).get("epochs"):
-        refined_to(net, saved.config, saved.refined)
+    refined_to(net, saved.config, saved.refined)
     in_stages = any(name.startswith("read_outs.") for name in saved.state)
     return Staged(net, spec.example(2)) if in_stages else net

@@ -14,15 +14,13 @@ from .product import fully_connected
 Classes = dict[str, type[HighOrderLayer]]
 CONVOLUTIONS: Classes = dict(zip(DIMENSIONS, high_order.CONVOLUTIONS.values(), strict=True))
 TRANSPOSED: Classes = dict(zip(DIMENSIONS, high_order.TRANSPOSED.values(), strict=True))
+_OWN = ("bias", "device", "dtype")
+_OWN_CONVOLUTION = (*_OWN, "stride", "padding", "dilation", "groups", "padding_mode", "output_padding")
 
 
 def convolution_layers() -> tuple[str, ...]:
     """Name the convolution layer types."""
     return tuple(f"{name}{dimensions}" for name in Basis.registry for dimensions in CONVOLUTIONS)
-
-
-_OWN = ("bias", "device", "dtype")
-_OWN_CONVOLUTION = (*_OWN, "stride", "padding", "dilation", "groups", "padding_mode", "output_padding")
 
 
 def high_order_fc_layers(layer_type: str, *, in_features: int, out_features: int, **options: Any) -> HighOrderLayer:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from ..basis import Basis, Line
-from ..basis.synapse import OPTIONS, Synapse, _require_name
+from ..basis.synapse import OPTIONS, Synapse, require_name
 from ..names import layer_name
 from .keywords import check_keywords
 
@@ -48,7 +48,7 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     """
     check_keywords(make_synapse, options, OPTIONS)
     name = layer_name(layer_type)
-    _require_name("layer_type", name.family, families())
+    require_name("layer_type", name.family, families())
     cls = Line if name.family == "product" else Basis.registry[name.basis]
     basis_options = {
         "n": options.pop("n", 3),

@@ -72,7 +72,7 @@ def _start_anew(optimizer: Optimizer) -> None:
         if "step" in group:
             group["step"] = 0
     if isinstance(optimizer, LBFGS):
-        optimizer._numel_cache = None
+        optimizer._numel_cache = None  # the count of all parameters, which it has no other way to take again
 
 
 def _groups(net: nn.Module, weight_decay: float, kind: Kind) -> list[dict[str, Any]]:

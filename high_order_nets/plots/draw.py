@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.base import Data
 from ..metrics import headline
-from ..runs.folder import is_finished, metrics_of
+from ..runs.folder import metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
-from ..settings import Config
+from ..settings import Config, is_debug
 from ..tasks import Task
 from .observe import choose_layers, watch
 
@@ -42,7 +42,7 @@ class Settings:
         layers = config.get("plots", {}).get("layers", LAYERS)
         batch = min(config["batch_size"], 128)
         form = config.get("plots", {}).get("format", "png")
-        if config["trainer"].get("debug"):
+        if is_debug(config):
             few = min(layers, 2) if isinstance(layers, int) else layers
             return cls(describe(config), few, images=batch, batch=batch, dpi=60, form=form)
         return cls(describe(config), layers, images=2 * batch, batch=batch, dpi=200, form=form)
@@ -97,7 +97,8 @@ def _curves(
 
 def tested(folder: Path) -> dict[str, Any] | None:
     """Read the figures of a run that has been tested; None where there are none."""
-    return metrics_of(folder) if is_finished(folder) else None
+    found = metrics_of(folder)
+    return found if found.get("status") == "finished" else None
 
 
 def ending(epochs: int) -> str:

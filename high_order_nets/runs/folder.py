@@ -11,7 +11,7 @@ import yaml
 from .. import unread
 from ..errors import UserError
 from ..metrics import headline
-from ..settings import ABSENT, at, is_unread, upgraded
+from ..settings import ABSENT, Config, at, is_unread, upgraded
 from .layout import CONFIG, JOB, METRICS, OVERRIDES, SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
@@ -25,7 +25,7 @@ class Run:
     """
 
     folder: Path
-    config: dict[str, Any] = field(default_factory=dict)
+    config: Config = field(default_factory=dict)
     keys: tuple[str, ...] | None = ()
     metrics: dict[str, Any] = field(default_factory=lambda: {"status": "missing"})
 
@@ -66,7 +66,7 @@ def read(folders: Iterable[Path]) -> list[Run]:
     return sorted(runs.values(), key=lambda run: _order(run.folder))
 
 
-def planned(folder: Path) -> list[dict[str, Any]]:
+def planned(folder: Path) -> list[Config]:
     """Return the configs of the jobs that the sweep in this folder was started with; none where there was no sweep."""
     return [_with_record(config) for config in (content(folder / SWEEP) or {}).get("jobs", [])]
 
@@ -81,7 +81,7 @@ def metrics_of(folder: Path) -> dict[str, Any]:
     return content(folder / METRICS) or {}
 
 
-def config_of(folder: Path) -> dict[str, Any]:
+def config_of(folder: Path) -> Config:
     """Return what a run was asked for; nothing where that is missing or damaged."""
     return _with_record(content(folder / CONFIG) or {})
 
@@ -90,6 +90,18 @@ def jobs_of(folder: Path) -> dict[int, Run]:
     """Return the runs below a sweep's folder by the numbers of their jobs."""
     runs = map(_run, _run_folders(folder))
     return {number: run for run in runs if (number := _number(run.folder)) is not None}
+
+
+def content(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON or YAML file of a run holds: nothing if it is not there, None if cut short or no mapping."""
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)  # 1e-05 is a word to YAML
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _run_folders(folder: Path) -> set[Path]:
@@ -108,7 +120,7 @@ def _run(folder: Path) -> Run:
     )
 
 
-def _with_record(config: dict[str, Any]) -> dict[str, Any]:
+def _with_record(config: Config) -> Config:
     """Add, to the config of an older version's run, what it lacks and which knobs it did not read."""
     config = upgraded(config)
     names = [] if "unread" in config else unread.older(config)
@@ -132,18 +144,6 @@ def _keys(overrides: Path) -> list[str]:
 def _number(folder: Path) -> int | None:
     job = (content(folder / JOB) or {}).get("hydra", {}).get("job", {})
     return job.get("num")
-
-
-def content(path: Path) -> dict[str, Any] | None:
-    """Return what a JSON or YAML file of a run holds: nothing if it is not there, None if cut short or no mapping."""
-    if not path.exists():
-        return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)  # 1e-05 is a word to YAML
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _order(folder: Path) -> tuple[str, int, str]:

@@ -13,14 +13,11 @@ PLOTS = "plots"
 TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 TRIAL_LOG = "trial.log"
-
 CHECKPOINTS = "checkpoints"
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 """The checkpoints of a run, in checkpoints/."""
-
 OVERRIDES, JOB = ".hydra/overrides.yaml", ".hydra/hydra.yaml"
 """What Hydra leaves: the words of the command line; of a job its number."""
-
 SWEEP = "sweep.json"
 """In a sweep's folder: the config of each of its jobs, in the order of their numbers."""
 
@@ -47,10 +44,6 @@ def locate(path: Path, wanted: Sequence[str], key: str = "ckpt") -> Path:
     return files[1] if gone_on else files[0]
 
 
-def _time(file: Path) -> int:
-    return file.stat().st_mtime_ns
-
-
 def there(folder: Path, wanted: Sequence[str]) -> list[Path]:
     """Return those of the wanted files that lie in a run's folder, or in its folder of checkpoints."""
     places = (folder, folder / CHECKPOINTS)
@@ -60,3 +53,7 @@ def there(folder: Path, wanted: Sequence[str]) -> list[Path]:
 def run_of(file: Path) -> Path:
     """Return the folder of the run that the file belongs to."""
     return file.parent.parent if file.parent.name == CHECKPOINTS else file.parent
+
+
+def _time(file: Path) -> int:
+    return file.stat().st_mtime_ns

@@ -44,6 +44,28 @@ def recorded(config: Config, folder: Path) -> Iterator[dict[str, Any]]:
         raise
 
 
+def circumstances(config: Config) -> dict[str, Any]:
+    """Say what made the figures: command, time, versions, threads."""
+    versions = {"python": platform.python_version(), "high-order-nets": __version__}
+    return {
+        "command": config["command"],
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": config["seed"],
+        "choices": config["choices"],
+        "versions": versions | {name: version(name) for name in ("torch", "torchvision", "pytorch-lightning")},
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def tested_of(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
+    """Say which weights a checkpoint of this name holds, of which epoch, with their validation figures."""
+    figures = figures_of(checkpoint["figures"]) if isinstance(checkpoint.get("figures"), dict) else {}
+    validated = {key: value for key, value in figures.items() if key.startswith("val_")}
+    epoch = checkpoint.get("progress", {}).get("epoch")
+    return {"tested": name} | ({"tested_epoch": epoch} if isinstance(epoch, int) else {}) | validated
+
+
 def _status(error: BaseException) -> str:
     if isinstance(error, Diverged):
         return "diverged"
@@ -67,25 +89,3 @@ def _full_disk(error: OSError, folder: Path) -> UserError:
     return UserError(
         f"run_dir={folder}: {error.strerror}; the last good checkpoint is still there; make room and run it again"
     )
-
-
-def tested_of(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
-    """Say which weights a checkpoint of this name holds, of which epoch, with their validation figures."""
-    figures = figures_of(checkpoint["figures"]) if isinstance(checkpoint.get("figures"), dict) else {}
-    validated = {key: value for key, value in figures.items() if key.startswith("val_")}
-    epoch = checkpoint.get("progress", {}).get("epoch")
-    return {"tested": name} | ({"tested_epoch": epoch} if isinstance(epoch, int) else {}) | validated
-
-
-def circumstances(config: Config) -> dict[str, Any]:
-    """Say what made the figures: command, time, versions, threads."""
-    versions = {"python": platform.python_version(), "high-order-nets": __version__}
-    return {
-        "command": config["command"],
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": config["seed"],
-        "choices": config["choices"],
-        "versions": versions | {name: version(name) for name in ("torch", "torchvision", "pytorch-lightning")},
-        "threads": torch.get_num_threads(),
-        "cpus": os.cpu_count(),
-    }

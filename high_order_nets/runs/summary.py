@@ -1,4 +1,4 @@
-"""A run's figures on disk and on the terminal."""
+"""A run's figures on the terminal."""
 
 import shlex
 from pathlib import Path
@@ -28,16 +28,16 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
         console.print(f"checkpoint: {typed}", highlight=False)
 
 
+def tested_weights(figures: dict[str, Any]) -> str:
+    """Say which weights the test figures are of: 'best by validation, after epoch 7'."""
+    words = {"best": "best by validation", "last": "last"}
+    after = f", after epoch {figures['tested_epoch']}" if "tested_epoch" in figures else ""
+    return words.get(figures["tested"], str(figures["tested"])) + after
+
+
 def _shown(figures: dict[str, Any]) -> list[str]:
     """Choose among the figures; beside a headline, the loss of the test alone."""
     name = headline(figures)
     beside = [] if name == "loss" else ["val_loss", "train_loss"]
     chosen = [key for key in reported(figures, [name]) if key not in beside]
     return [key for key in (*chosen, *COSTS, *filter(is_speed, figures)) if key in figures]
-
-
-def tested_weights(figures: dict[str, Any]) -> str:
-    """Say which weights the test figures are of: 'best by validation, after epoch 7'."""
-    words = {"best": "best by validation", "last": "last"}
-    after = f", after epoch {figures['tested_epoch']}" if "tested_epoch" in figures else ""
-    return words.get(figures["tested"], str(figures["tested"])) + after

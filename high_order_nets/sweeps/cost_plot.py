@@ -37,9 +37,14 @@ def varying_costs(rows: Sequence[Row]) -> list[str]:
 def name_of(row: Row, *, of_kind: bool = False) -> str:
     """Say what tells the row from the others, such as 'polynomial2d n=3'; from those of its layer type, 'n=3'."""
     told = {key: value for key, value in row.settings.items() if not (of_kind and key == "layer_type")}
-    parts = [show(value) if isinstance(value, str) else f"{key.rpartition('.')[2]}={_short(value)}"
+    parts = [show(value) if isinstance(value, str) else f"{key.rpartition('.')[2]}={short(value)}"
              for key, value in told.items() if value is not None]  # fmt: skip
     return " ".join(parts)
+
+
+def short(value: Any) -> str:
+    """Write a setting as a label does."""
+    return f"{value:g}" if isinstance(value, float) else show(value)
 
 
 def is_standard(row: Row) -> bool:
@@ -73,7 +78,3 @@ def label_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, float
         else:
             text.remove()
     return len(axes.texts) == len(points)
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else show(value)

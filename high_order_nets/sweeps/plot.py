@@ -15,7 +15,7 @@ from .. import metrics
 from ..config.rules import is_number, is_whole
 from ..errors import show
 from ..plots.style import COLOURS
-from .cost_plot import is_standard, label_points, name_of, varying_costs
+from .cost_plot import is_standard, label_points, name_of, short, varying_costs
 from .table import Row, label
 
 LINES = 10
@@ -119,11 +119,7 @@ def _others(row: Row, key: str) -> str:
 
 
 def _named(key: str, value: Any) -> str:
-    return show(value) if isinstance(value, str) else f"{key.replace('_', ' ')} {_short(value)}"
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else show(value)
+    return show(value) if isinstance(value, str) else f"{key.replace('_', ' ')} {short(value)}"
 
 
 def _draw_lines(axes: Axes, lines: dict[str, list[Row]], key: str, metric: str) -> None:

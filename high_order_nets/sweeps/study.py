@@ -16,6 +16,7 @@ from rich.console import Console
 from ..config.rules import is_whole
 from ..errors import UserError, nearest
 from ..metrics import metric
+from ..settings import Config
 from .space import Search
 from .sweep import make_folder
 from .trial import TrialProcess
@@ -31,7 +32,7 @@ class Study:
     optuna as a pruned one; a failed one says nothing of them, and is replaced when the search is run again.
     """
 
-    def __init__(self, search: Search, folder: Path, job: dict[str, Any], command: Sequence[str]) -> None:
+    def __init__(self, search: Search, folder: Path, job: Config, command: Sequence[str]) -> None:
         self._search, self._folder, self._command = search, folder, command
         self._distributions = {key: distribution(override) for key, override in search.ranges.items()}
         self._study = self._open(job["seed"], job["max_epochs"])

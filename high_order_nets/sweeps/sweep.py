@@ -17,7 +17,7 @@ from ..files import write_text
 from ..metrics import COSTS
 from ..runs.folder import Run, jobs_of, planned, read
 from ..runs.layout import METRICS, SWEEP
-from ..settings import both_deciding, flat
+from ..settings import Config, both_deciding, flat
 from . import table
 from .options import Options, check_names, keep
 from .plot import write_plots
@@ -25,7 +25,7 @@ from .table import Row
 from .view import lay_out, wrapped
 
 
-def claim(folder: Path, jobs: Sequence[dict[str, Any]], command: str) -> None:
+def claim(folder: Path, jobs: Sequence[Config], command: str) -> None:
     """Write down the jobs of the sweep in its folder; raise UserError where other jobs lie there."""
     configs = [job | {"command": command} for job in jobs]
     before = planned(folder)
@@ -143,7 +143,7 @@ def _print(
         console.print("\n".join(wrapped(problem, console.width)), style="red", soft_wrap=True)
 
 
-def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:
+def _changed(old: Config, new: Config) -> str:
     """Name what differs between two configs, as 'n=2 (now 3)'; what follows from a knob or a group only if alone.
 
     `max_epochs` may grow, as a run's may: its jobs then go on.
@@ -154,6 +154,6 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:
     return ", ".join(f"{key}={show(before.get(key))} (now {show(after.get(key))})" for key in asked[:3])
 
 
-def _flat(rest: dict[str, Any]) -> dict[str, Any]:
+def _flat(rest: Config) -> Config:
     knobs = {key: value for key, value in rest.items() if key != "choices"}
     return rest.get("choices", {}) | flat(knobs)

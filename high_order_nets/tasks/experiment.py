@@ -10,7 +10,7 @@ from torch import nn
 
 from .. import compiler
 from ..conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
-from ..conversion.growth import refined_to
+from ..conversion.growth import refined_to, target_at
 from ..conversion.report import Report
 from ..data.base import Data
 from ..data.factory import make_data
@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged
 from ..optim.factory import make_optimizers
-from ..settings import Config
+from ..settings import Config, is_debug
 from .base import Task
 
 
@@ -74,7 +74,7 @@ def _macs(net: nn.Module, spec: Spec) -> int:
 def _staged(net: nn.Module, config: Config, spec: Spec) -> Staged:
     staged = Staged(net, spec.example(2))
     needed = staged.count * config["epochs_per_layer"]
-    if config["max_epochs"] < needed and not config["trainer"].get("debug"):
+    if config["max_epochs"] < needed and not is_debug(config):
         raise UserError(
             f"max_epochs={config['max_epochs']}: layer_by_layer trains {staged.count} stages for "
             f"epochs_per_layer={config['epochs_per_layer']} each, so it needs max_epochs >= {needed}"
@@ -113,7 +113,7 @@ def _parameters(task: type[Task]) -> dict[str, Parameter]:
 
 def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Experiment:
     """Bring an experiment's network to an epoch, in place, and count parameters and multiply-adds again."""
-    if not config.get("refine", {}).get("epochs"):
+    if target_at(config, epoch) is None:
         return experiment
     net = experiment.net
     refined_to(net, config, epoch)

@@ -1,1 +1,1 @@
-"""Where the pieces meet: config, run, callbacks, reports."""
+"""One run: where data, network and task meet Lightning's trainer and its callbacks."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ..metrics import headline, is_speed, reported
+from ..metrics import headline, is_speed, reported, split
 from ..runs.folder import Run
 from ..settings import Config
 
@@ -16,7 +16,6 @@ STRAIGHT = ("epoch", "epochs", "seconds")
 """Figures that grow by the same amount every epoch: nothing to see."""
 NAMES = ("layer_type", "n", "segments", "scale", "model_name", "dataset", "optimizer", "learning_rate", "seed")
 """The settings that it shows of every run, before those that the command line set."""
-
 PLACES = ("run_dir", "root", "dataset.root", "trainer", "resume")
 
 
@@ -28,8 +27,8 @@ def tag(name: str) -> str | None:
         return f"speed/{name}"
     if rate := re.fullmatch(r"lr-\w+(/pg\d+)?", name):  # the rates of all groups rise and fall together
         return "train/learning_rate" if rate[1] in (None, "/pg1") else None
-    split, _, figure = name.partition("_")
-    return f"{split}/{figure.removesuffix('_epoch')}" if split in ("train", "val", "test") else name
+    part, figure = split(name)
+    return f"{part}/{figure.removesuffix('_epoch')}" if part else name
 
 
 class Board(TensorBoardLogger):
@@ -54,6 +53,7 @@ class Board(TensorBoardLogger):
         results = {found: figures[name] for name in names if name in figures and (found := tag(name))}
         from torch.utils.tensorboard.summary import hparams  # noqa: PLC0415 - at import it would try a socket
 
+        # add_hparams would write it into a run, and a folder, of its own; nothing public gives this one's writer.
         writer = self.experiment._get_file_writer()
         for summary in hparams(shown_settings(config) | sizes(figures), results):
             writer.add_summary(summary)

@@ -26,6 +26,7 @@ from ..runs.summary import show_summary
 from ..settings import Config
 from ..tasks.experiment import Experiment, build, refined_experiment
 from .board import Board
+from .callbacks.plots import unharmed
 from .callbacks.refine import last_refined
 from .callbacks.signals import handled, stop_at_once
 from .memory import keep_freed_memory
@@ -52,14 +53,6 @@ def train(config: Config, folder: Path) -> float:
     return score(record)
 
 
-def _recorded(config: Config, folder: Path) -> dict[str, Any]:
-    start = find_start(config, folder)
-    write_yaml(folder / CONFIG, config)
-    with recorded(config, folder) as record, _quiet():
-        record.update(_train(config, folder, start))
-    return record
-
-
 def test(path: Path) -> float:
     """Repeat the test from a checkpoint alone; return its score."""
     checkpoint = read_checkpoint(path)
@@ -75,6 +68,35 @@ def test(path: Path) -> float:
         figures = tested_of(checkpoint, path.stem) | _tested(trainer, experiment)
     show_summary(figures | sizes_of(experiment), path)
     return score(figures)
+
+
+def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
+    """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata."""
+    about = experiment.data.state_dict()
+    write_weights(path, complete(experiment.task.net).state_dict(), {"config": config} | about | {"metrics": figures})
+
+
+def sizes_of(experiment: Experiment) -> dict[str, int]:
+    """Count parameters and multiply-adds."""
+    return {
+        "parameters": experiment.report.parameters_after,
+        "parameters_reduced": experiment.report.parameters_reduced,
+        "macs": experiment.macs,
+    }
+
+
+def device_of(trainer: pl.Trainer) -> str:
+    """Name what the trainer runs on."""
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
+
+
+def _recorded(config: Config, folder: Path) -> dict[str, Any]:
+    start = find_start(config, folder)
+    write_yaml(folder / CONFIG, config)
+    with recorded(config, folder) as record, _quiet():
+        record.update(_train(config, folder, start))
+    return record
 
 
 def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
@@ -94,24 +116,12 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
     assert isinstance(trainer.logger, Board)
     if config["plots"]["enabled"]:
-        _mark_test(config, folder, figures)
+        with unharmed():
+            redraw_curves(folder, Settings.of(config), figures)
     trainer.logger.log_run(config, figures)
     trainer.logger.finalize("success")
     save_weights(folder / WEIGHTS, experiment, config, figures)
     return figures
-
-
-def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
-    """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata."""
-    about = experiment.data.state_dict()
-    write_weights(path, complete(experiment.task.net).state_dict(), {"config": config} | about | {"metrics": figures})
-
-
-def _mark_test(config: Config, folder: Path, figures: dict[str, Any]) -> None:
-    try:
-        redraw_curves(folder, Settings.of(config), figures)
-    except Exception as error:  # whatever it is, the run matters more
-        log.warning("plots: not drawn: %s: %s", type(error).__name__, " ".join(str(error).split()))
 
 
 def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[dict[str, Any], int]:
@@ -143,18 +153,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.getLogger("pytorch_lightning").setLevel(level)
-
-
-def sizes_of(experiment: Experiment) -> dict[str, int]:
-    """Count parameters and multiply-adds."""
-    return {
-        "parameters": experiment.report.parameters_after,
-        "parameters_reduced": experiment.report.parameters_reduced,
-        "macs": experiment.macs,
-    }
-
-
-def device_of(trainer: pl.Trainer) -> str:
-    """Name what the trainer runs on."""
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"

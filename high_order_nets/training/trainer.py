@@ -14,7 +14,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from ..errors import UserError, from_traceback
 from ..models.stages import Staged
 from ..runs.layout import CHECKPOINTS, TENSORBOARD
-from ..settings import Config
+from ..settings import Config, is_debug
 from ..tasks.experiment import Experiment
 from .board import Board
 from .callbacks.clock import Clock
@@ -55,22 +55,6 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
     return trainer
 
 
-def processes(trainer: pl.Trainer) -> int:
-    """Count the processes that a trainer trains with, also before it has started them."""
-    return trainer.num_devices * trainer.num_nodes
-
-
-def _check_place(config: Config, trainer: pl.Trainer) -> None:
-    """Refuse what would be silently another thing here."""
-    if config["precision"] == "16-mixed" and trainer.strategy.root_device.type == "cpu":
-        raise UserError("precision=16-mixed: a CPU computes it in bfloat16; take bf16-mixed or 32-true")
-    if config["batch_size"] % processes(trainer):
-        raise UserError(
-            f"batch_size={config['batch_size']}: is that of a step, and {processes(trainer)} processes cannot share it "
-            "evenly; take a multiple of their number"
-        )
-
-
 def make_tester(config: Config) -> pl.Trainer:
     """Make a trainer that only tests, on what this machine has: a checkpoint's own place may be another one."""
     if config["precision"] == "16-mixed" and not torch.cuda.is_available():
@@ -90,6 +74,22 @@ def fit(trainer: pl.Trainer, experiment: Experiment, start: Start) -> None:
         if spawned is None:
             raise
         raise spawned from error
+
+
+def processes(trainer: pl.Trainer) -> int:
+    """Count the processes that a trainer trains with, also before it has started them."""
+    return trainer.num_devices * trainer.num_nodes
+
+
+def _check_place(config: Config, trainer: pl.Trainer) -> None:
+    """Refuse what would be silently another thing here."""
+    if config["precision"] == "16-mixed" and trainer.strategy.root_device.type == "cpu":
+        raise UserError("precision=16-mixed: a CPU computes it in bfloat16; take bf16-mixed or 32-true")
+    if config["batch_size"] % processes(trainer):
+        raise UserError(
+            f"batch_size={config['batch_size']}: is that of a step, and {processes(trainer)} processes cannot share it "
+            "evenly; take a multiple of their number"
+        )
 
 
 def _trainer(config: Config, **options: Any) -> pl.Trainer:
@@ -118,7 +118,7 @@ def _place(config: Config) -> dict[str, Any]:
 
 def _limits(config: Config) -> dict[str, Any]:
     limits: dict[str, Any] = {}
-    if config["trainer"].get("debug"):
+    if is_debug(config):
         limits = {"limit_train_batches": 1, "limit_val_batches": 1, "limit_test_batches": 1}
     return limits if config["val_fraction"] > 0 else limits | {"limit_val_batches": 0}
 

@@ -1,4 +1,4 @@
-"""What happens beside the training loop: clocks, stages, one line an epoch."""
+"""One line an epoch for the log, and no word of third parties about this program's own choices."""
 
 import logging
 import warnings

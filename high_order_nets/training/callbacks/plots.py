@@ -1,6 +1,8 @@
 """Draws a run, during it and at its end."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,15 @@ def make_plots(config: Config, experiment: Experiment, folder: Path) -> list[pl.
         return []
     check_layers(experiment.task.net, plots["layers"])
     return [Plots(folder, Settings.of(config), plots["every_n_epochs"])]
+
+
+@contextmanager
+def unharmed() -> Iterator[None]:
+    """Make a warning of what goes wrong in drawing, whatever it is: the run matters more."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("plots: not drawn: %s: %s", type(error).__name__, " ".join(str(error).split()))
 
 
 class Plots(pl.Callback):
@@ -54,12 +65,10 @@ class Plots(pl.Callback):
     def _draw(self, trainer: pl.Trainer, module: Any, epochs: int, suffix: str) -> None:
         if not trainer.is_global_zero:
             return
-        try:
+        with unharmed():
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             for name, figure in draw(module, data, self._folder, self._settings, epochs):
                 _, image = write(figure, self._folder / PLOTS, name, self._settings, suffix)
                 if isinstance(trainer.logger, TensorBoardLogger):
                     tag = f"{PLOTS}/{name}"
                     trainer.logger.experiment.add_image(tag, image, trainer.global_step, dataformats="HWC")
-        except Exception as error:  # whatever it is, the run matters more
-            log.warning("plots: not drawn: %s: %s", type(error).__name__, " ".join(str(error).split()))

@@ -14,7 +14,7 @@ _EPOCH_START = 2**32 - 1
 class Reseed(pl.Callback):
     """Seed torch's generators at the start of each epoch and of each step, for dropout, noise and new weights.
 
-    Order and augmentation of the images have generators of their own, seeded in the same way (`data.loader`).
+    Order and augmentation of the images have generators of their own, seeded in the same way (`data.batches`).
     """
 
     def __init__(self, seed: int):
