@@ -23,7 +23,7 @@ class Clock(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """Give the times and counts so far."""
         times = {"training": self._training.seconds(), "epoch": self._epoch.seconds()}
-        return times | {"epochs": list(self._epochs), "images": self._items}
+        return times | {"epochs": list(self._epochs), "images": self._items}  # of whatever kind: 0.1 had images alone
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from those."""
