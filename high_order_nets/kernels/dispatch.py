@@ -95,5 +95,6 @@ def _plain_gradients(kernel: Kernel, call: Call, grad: Tensor, needed: Sequence[
     inputs = [tensor for tensor, need in zip(tensors, needed, strict=True) if need and tensor is not None]
     with torch.enable_grad():
         y = kernel.plain(call)
-    found = iter(torch.autograd.grad(y, inputs, grad, create_graph=keep, allow_unused=True))
+    # Functions that are constant piece by piece know nothing of x: zeros, as torch gives for its own steps.
+    found = iter(torch.autograd.grad(y, inputs, grad, create_graph=keep, materialize_grads=True))
     return tuple(next(found) if need else None for need in needed)

@@ -60,3 +60,11 @@ def test_a_refined_layer_lies_in_memory_as_a_built_one() -> None:
     built: Any = HighOrderLinear(5, 4, "continuous", n=3, segments=SEGMENTS, parameters="nodal")
     assert refined.weight.stride() == built.weight.stride()
     assert Bag().suits(call_of(refined, torch.rand(7, 5)))
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_steps_have_derivative_zero(create_graph: bool) -> None:
+    layer = HighOrderLinear(5, 4, "discontinuous", n=1, segments=3)
+    x = torch.rand(7, 5, requires_grad=True)
+    (found,) = torch.autograd.grad(layer(x).sum(), x, create_graph=create_graph)
+    assert torch.equal(found, torch.zeros_like(x))
