@@ -31,7 +31,7 @@ def run(arguments: Arguments, command: str) -> int:
         if not job["val_fraction"] > 0:
             raise UserError(f"val_fraction={job['val_fraction']}: search scores by validation; add val_fraction=0.1")
     assert plan.sweep_dir is not None
-    search = replace(search, headline=(plan.jobs[0].get("task") or {}).get("headline", search.headline))
+    search = replace(search, headline=plan.jobs[0]["task"].get("headline", search.headline))
     study = trials.Study(search, plan.sweep_dir, plan.jobs[0], _trial_command(search.fixed, arguments))
     try:
         with told_how_to_go_on(command, plan.sweep_dir), _raised_on_sigterm():
