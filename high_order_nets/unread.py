@@ -6,7 +6,7 @@ from functools import cache
 from . import targets
 from .errors import show
 from .paths import conf_dir
-from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, is_debug
+from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, has_own_validation, is_debug
 
 FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
@@ -32,6 +32,10 @@ def _own_stem(config: Config) -> bool:
     )
 
 
+def _text(config: Config) -> bool:
+    return config["dataset"].get("kind") == "text"
+
+
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (FUNCTIONS, "layer_type", lambda config: not targets.is_basis(config["layer_type"]["_target_"])),
     (("skip", "linear_output"), "layer_type", lambda config: config["layer_type"]["_target_"] is None),
@@ -50,6 +54,10 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
         "warmup_epochs",
         lambda config: config["warmup_epochs"] >= config["max_epochs"],
     ),
+    (("augment", "channels_last"), "dataset", _text),
+    (("val_fraction", "dataset.test_fraction"), "dataset", has_own_validation),
+    (("dataset.vocabulary",), "dataset.tokenizer", lambda config: config["dataset"].get("tokenizer") == "word"),
+    (("dataset.min_count",), "dataset.tokenizer", lambda config: config["dataset"].get("tokenizer") == "bpe"),
     (("dataset.augment",), "augment", lambda config: not config["augment"]),
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import UserError, nearest, show
 from ..names import layer_name
-from ..settings import ABSENT, Config, at
+from ..settings import ABSENT, Config, at, validates
 from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
@@ -25,6 +25,10 @@ _BETAS = Rule(
 _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
+)
+_URLS = Rule(
+    "a list of addresses such as [https://example.org/a.zip]",
+    lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
 )
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
@@ -77,6 +81,14 @@ RULES: dict[str, Rule] = {
     "dataset.augment.crop": whole("[0, inf)"),
     "dataset.augment.rotation": number("[0, 180]"),
     "dataset.augment.cutout": whole("[0, inf)"),
+    "dataset.bptt": whole("[1, inf)"),
+    "dataset.stride": whole("[1, inf)") | NULL,
+    "dataset.tokenizer": word("word", "bpe"),
+    "dataset.vocabulary": whole("[257, 1000000]"),
+    "dataset.min_count": whole("[1, inf)"),
+    "dataset.test_fraction": number("(0, 1)"),
+    "dataset.path": _STRING | NULL,
+    "dataset.urls": _URLS,
     "optimizer.default_learning_rate": number("(0, inf)"),
     "optimizer.default_weight_decay": number("[0, inf)"),
     "optimizer.betas": _BETAS,
@@ -147,8 +159,10 @@ def _check_together(config: Config) -> None:
         raise UserError(f"n={layer['n']}: continuous pieces meet at shared nodes, so segments={pieces} needs n >= 2")
     if config["scheduler"]["name"] == "plateau" and config["warmup_epochs"] > 0:
         raise UserError(f"warmup_epochs={config['warmup_epochs']}: scheduler=plateau has none; take cosine or none")
-    if config["early_stopping"] and not config["val_fraction"] > 0:
+    if config["early_stopping"] and not validates(config):
         raise UserError(f"early_stopping={config['early_stopping']}: needs a validation split; add val_fraction=0.1")
+    if (dataset := config["dataset"]).get("stride") and dataset["stride"] > dataset["bptt"]:
+        raise UserError(f"dataset.stride={dataset['stride']}: may be dataset.bptt={dataset['bptt']} at most")
     if config["layer_by_layer"] and config["early_stopping"]:
         raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
     if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":

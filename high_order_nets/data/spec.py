@@ -38,3 +38,20 @@ class ImageSpec:
     def offers(self) -> dict[str, Any]:
         """Give channels, image_size and num_classes."""
         return {"channels": self.channels, "image_size": self.image_size, "num_classes": len(self.classes)}
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """Rows of tokens 0 … vocabulary - 1: inputs int64 (batch, context)."""
+
+    vocabulary: int
+    context: int
+    kind: ClassVar[str] = "text"
+
+    def example(self, batch: int, device: str = "cpu") -> Tensor:
+        """Give the first word over and over."""
+        return torch.zeros(batch, self.context, dtype=torch.int64, device=device)
+
+    def offers(self) -> dict[str, Any]:
+        """Give vocabulary and context."""
+        return {"vocabulary": self.vocabulary, "context": self.context}

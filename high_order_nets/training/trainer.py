@@ -14,7 +14,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from ..errors import UserError, from_traceback
 from ..models.stages import Staged
 from ..runs.layout import CHECKPOINTS, TENSORBOARD
-from ..settings import Config, is_debug
+from ..settings import Config, is_debug, validates
 from ..tasks.experiment import Experiment
 from .board import Board
 from .callbacks.clock import Clock
@@ -120,7 +120,7 @@ def _limits(config: Config) -> dict[str, Any]:
     limits: dict[str, Any] = {}
     if is_debug(config):
         limits = {"limit_train_batches": 1, "limit_val_batches": 1, "limit_test_batches": 1}
-    return limits if config["val_fraction"] > 0 else limits | {"limit_val_batches": 0}
+    return limits if validates(config) else limits | {"limit_val_batches": 0}
 
 
 def _keepers(config: Config, folder: Path) -> list[Callback]:

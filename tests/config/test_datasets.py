@@ -20,6 +20,15 @@ AUGMENT: dict[str, dict[str, Any]] = {
     "mine": OFF,
 }
 """As every file of its own had it, and a data set without a file."""
+TEXT = {"kind": "text", "bptt": 35, "stride": None, "tokenizer": "word", "vocabulary": 8192}
+MIRROR = "https://wikitext.smerity.com/"
+TEXTS: dict[str, dict[str, Any]] = {
+    "sentences": {"name": "sentences"},
+    "text": {"name": "text", "path": None, "test_fraction": 0.1, "min_count": 2},
+    "wikitext": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"]},
+    "wikitext2": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"]},
+    "wikitext103": {"name": "wikitext103", "urls": [f"{MIRROR}wikitext-103-v1.zip"]},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -37,18 +46,26 @@ def test_every_data_set_composes_to_what_it_was(name: str, root: Path) -> None:
     assert config["choices"]["dataset"] == name
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_text_composes_and_chooses_its_task(name: str, root: Path) -> None:
+    config = composed(f"dataset={name}")
+    assert config["dataset"] == TEXT | {"root": str(root)} | TEXTS[name]
+    assert (config["choices"]["dataset"], config["choices"]["task"]) == (name, "language")
+
+
 def test_every_data_set_is_compared() -> None:
-    assert choices_of("dataset") == sorted(AUGMENT)
-    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == AUGMENT.keys() - {"mine"}
+    assert choices_of("dataset") == sorted(AUGMENT | TEXTS)
+    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == (AUGMENT | TEXTS).keys() - {"mine"}
 
 
 def test_help_knows_the_knobs_that_files_share() -> None:
     knobs = {knob.key: knob for knob in group_knobs("dataset")}
     augment = [f"dataset.augment.{key}" for key in OFF]
-    assert (
-        list(knobs) == [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
-    )
-    assert all(knob.meaning and not knob.section for knob in knobs.values())
+    images = [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
+    assert list(knobs)[: len(images)] == images
+    assert all(knob.meaning for knob in knobs.values())
+    assert {knobs[key].section for key in images[1:]} == {"cifar10, cifar100, digits, mnist"}
+    assert knobs["dataset.bptt"].section == "sentences, text, wikitext103, wikitext2"
     assert knobs["dataset.augment.crop"].default == "4|1|2"
     assert knobs["dataset.augment.cutout"].default == "0"
 

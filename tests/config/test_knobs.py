@@ -16,6 +16,7 @@ from high_order_nets.conversion.convert import COUNTS
 from high_order_nets.conversion.swaps import ACTIVATIONS, NORMS
 from high_order_nets.data.images.module import NORMALIZE
 from high_order_nets.data.split import SUBSETS
+from high_order_nets.data.text.tokenizer import TOKENIZERS
 from high_order_nets.layers import INITS
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
@@ -33,6 +34,7 @@ OURS: dict[str, Collection[str]] = {
     "loss": LOSSES,
     "dataset.normalize": NORMALIZE,
     "dataset.subset": SUBSETS,
+    "dataset.tokenizer": TOKENIZERS,
 }
 """By knob, the table in the code that its rule repeats."""
 OTHERS: dict[str, Collection[str]] = {
