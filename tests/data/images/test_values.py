@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import save_file
 from torchvision.datasets import utils
 
+from high_order_nets.data.download import TIMEOUT
 from high_order_nets.data.factory import image_data_module
 from high_order_nets.data.images import prepared
 from high_order_nets.data.images.augment import Augment, _outside_square
 from high_order_nets.data.images.module import ImageDataModule, ImageSettings
 from high_order_nets.data.images.normalise import CHUNK, Normalisation
 from high_order_nets.data.images.prepared import load_images, read_prepared
-from high_order_nets.data.images.sources import TIMEOUT, Archive, RawFile, Source, find_source
+from high_order_nets.data.images.sources import Archive, RawFile, Source, find_source
 from high_order_nets.data.split import split_indices
 from high_order_nets.errors import UserError
 from tests.data.conftest import make_images
