@@ -47,10 +47,29 @@ def test_every_data_set_composes_to_what_it_was(name: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_every_text_composes_and_chooses_its_task(name: str, root: Path) -> None:
+def test_every_text_composes_and_chooses_its_task_and_network(name: str, root: Path) -> None:
     config = composed(f"dataset={name}")
     assert config["dataset"] == TEXT | {"root": str(root)} | TEXTS[name]
-    assert (config["choices"]["dataset"], config["choices"]["task"]) == (name, "language")
+    chosen = [config["choices"][group] for group in ("dataset", "task", "model_name")]
+    assert chosen == [name, "language", "transformer"]
+
+
+def test_a_line_and_an_experiment_overrule_what_a_data_set_chooses(tmp_path: Path) -> None:
+    files = {"a": "dataset: sentences", "b": "dataset: sentences\n  - override /model_name: mlp"}
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    for name, lines in files.items():
+        text = f"# @package _global_\ndefaults:\n  - override /{lines}\n"
+        (tmp_path / "own" / "experiment" / f"{name}.yaml").write_text(text)
+    own = ["--config-dir", str(tmp_path / "own")]
+    for line, network in {
+        "dataset=sentences model_name=simple": "simple",
+        "model_name=resnet18 dataset=sentences": "resnet18",
+        "experiment=a": "transformer",
+        "experiment=b": "mlp",
+        "experiment=b model_name=simple": "simple",
+        "experiment=a dataset=digits": "resnet10_small",
+    }.items():
+        assert composed(*own, *line.split())["choices"]["model_name"] == network, line
 
 
 def test_every_data_set_is_compared() -> None:
