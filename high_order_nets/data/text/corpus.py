@@ -17,7 +17,7 @@ from ...files import whole_file
 from ..prepared import prepared
 from .files import SPLITS, WIKITEXT, TextFiles, digest, own_text, wikitext
 from .sentences import sentences
-from .tokenizer import BytePairTokenizer, Tokenizer, WordTokenizer, tokenizer_from
+from .tokenizer import BytePairTokenizer, NoTokenizer, Tokenizer, WordTokenizer, byte_pair_library, tokenizer_from
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ def load_corpus(request: TextRequest) -> Corpus:
     if request.name == "sentences":
         tokenizer = request.trained(sentences)
         return Corpus(tokenizer, *(tokenizer.tokens(sentences(split)) for split in SPLITS))
+    if request.tokenizer == BytePairTokenizer.kind:
+        byte_pair_library()  # before a download
     files = find_text(request)
     root = request.root.expanduser().absolute()
     path = prepared(
@@ -109,7 +111,7 @@ def read_prepared(path: Path, stem: str) -> Corpus:
         tokenizer = tokenizer_from(json.loads(metadata.get("tokenizer", "null")))
         for split, tokens in splits.items():
             _check_split(split, tokens, len(tokenizer))
-    except (SafetensorError, OSError, ValueError, RecursionError, UserError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError, NoTokenizer) as error:
         raise UserError(f"{path} is not a prepared {stem} ({show(error)}): delete it and run again") from error
     return Corpus(tokenizer, **splits)
 

@@ -28,7 +28,7 @@ class TextSettings:
     `bptt` tokens are a block's (so many steps back-propagation through time goes back), and the most that a network
     sees at once. `batch_size` is the number of blocks a step, shared out among the processes that train. `stride`
     None measures on blocks side by side; a smaller one than `bptt` on windows that overlap, of which only the last
-    `stride` tokens count: each is then predicted from bptt - stride tokens or more, at bptt/stride times the cost.
+    `stride` tokens count: each is then predicted from more than bptt - stride tokens, at bptt/stride times the cost.
     """
 
     batch_size: int = 20

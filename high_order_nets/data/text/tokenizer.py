@@ -22,6 +22,10 @@ CHUNK = 8192
 """Lines that are encoded side by side."""
 
 
+class NoTokenizer(UserError):
+    """What should be the state of a tokenizer is none."""
+
+
 class Tokenizer(ABC):
     """Maps text to numbers 0 … len - 1; `words` has the text of each, `eos` is that of the end of a line."""
 
@@ -56,7 +60,8 @@ class Tokenizer(ABC):
         Raises UserError for a word that a vocabulary of words does not have, where that has no <unk> either.
         """
         ids: list[int] = []
-        for line in self.encode_lines(text.split("\n")):
+        whole = text.encode(errors="replace").decode()  # a command line may hold what is no UTF-8
+        for line in self.encode_lines(whole.split("\n")):
             ids += [*line, self.eos]
         return ids[:-1]
 
@@ -142,7 +147,7 @@ class BytePairTokenizer(Tokenizer):
     eos = 0
 
     def __init__(self, vocabulary: Sequence[str], merges: Sequence[tuple[str, str]]):
-        library = _library()
+        library = byte_pair_library()
         self._vocabulary, self._merges = list(vocabulary), [tuple(pair) for pair in merges]
         numbers = {token: number for number, token in enumerate(self._vocabulary)}
         self._pairs = _byte_level(library, library.models.BPE(vocab=numbers, merges=self._merges))
@@ -150,7 +155,7 @@ class BytePairTokenizer(Tokenizer):
     @classmethod
     def trained(cls, lines: Iterable[str], size: int) -> "BytePairTokenizer":
         """Merge the most frequent pairs of a text until there are `size` tokens, or no pairs left."""
-        library = _library()
+        library = byte_pair_library()
         learner = _byte_level(library, library.models.BPE())
         trainer = library.trainers.BpeTrainer(
             vocab_size=size,
@@ -167,7 +172,7 @@ class BytePairTokenizer(Tokenizer):
         """Check all that the library takes for granted: where that does not hold it panics."""
         vocabulary, merges = _checked(state["vocabulary"]), state["merges"]
         known = set(vocabulary[1:])
-        alphabet = set(_library().pre_tokenizers.ByteLevel.alphabet())
+        alphabet = set(byte_pair_library().pre_tokenizers.ByteLevel.alphabet())
         if vocabulary[0] != EOS or not alphabet <= known or not alphabet.issuperset("".join(known)):
             raise ValueError(f"its vocabulary must begin with {EOS} and hold all bytes, and joined ones alone")
         if not isinstance(merges, list) or not all(_is_merge(pair, known) for pair in merges):
@@ -210,7 +215,7 @@ def tokenizer_from(state: Any) -> Tokenizer:
             raise ValueError(f"its kind {show(kind)[:40]} is none of {', '.join(TOKENIZERS)}")
         return TOKENIZERS[kind].restored(state)
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"not the state of a tokenizer: {show(repr(error))[:200]}") from error
+        raise NoTokenizer(f"not the state of a tokenizer: {show(repr(error))[:200]}") from error
 
 
 def _checked(words: Any) -> list[str]:
@@ -236,7 +241,8 @@ def _byte_level(library: Any, model: Any) -> Any:
     return made
 
 
-def _library() -> Any:
+def byte_pair_library() -> Any:
+    """Import what `bpe` needs; raise UserError where it is not installed."""
     try:
         return import_module("tokenizers")
     except ImportError as error:

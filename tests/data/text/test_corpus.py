@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,13 @@ def test_byte_pairs_have_a_file_of_their_own(tmp_path: Path) -> None:
     assert corpus.tokenizer.decode(corpus.valid.tolist()) == TEXT["wiki.valid.tokens"]
     assert (tmp_path / "wikitext-2.bpe270.safetensors").is_file()
     load_corpus(wanted(tmp_path))
+
+
+def test_byte_pairs_without_their_library_are_refused_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_corpus(wanted(lay(tmp_path), tokenizer="bpe", vocabulary=270))
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    for root in (tmp_path, tmp_path / "other"):  # where it is prepared, and where it would be fetched
+        assert refusal(wanted(root, tokenizer="bpe", vocabulary=270)).startswith("tokenizer=bpe: needs the library")
 
 
 def test_another_number_of_tokens_is_refused_but_as_ones_own_text(tmp_path: Path) -> None:

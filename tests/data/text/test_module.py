@@ -81,7 +81,7 @@ def test_evaluation_counts_every_token_but_the_first_once_in_order(valid: int, s
     assert torch.equal(tokens[counted], following[counted] - 1)
     apart = stride or 5
     known = tokens[1:].gather(1, counted[1:].long().argmax(1, keepdim=True)).squeeze(1) - tokens[1:, 0]
-    assert (known == 5 - apart).all(), "each is predicted from bptt - stride tokens or more"
+    assert (known == 5 - apart).all(), "each is predicted from more than bptt - stride tokens"
     assert int(counted[0].sum()) == min(5, valid - 1)
 
 

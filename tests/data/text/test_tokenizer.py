@@ -56,6 +56,10 @@ def test_byte_pairs_know_every_text(pairs: BytePairTokenizer, text: str) -> None
     assert ids.count(pairs.eos) == text.count("\n")
 
 
+def test_what_is_no_utf8_is_a_question_mark(pairs: BytePairTokenizer) -> None:
+    assert pairs.decode(pairs.encode("a \udcff")) == "a ?"
+
+
 def test_byte_pairs_are_learned_of_a_text_always_the_same(pairs: BytePairTokenizer) -> None:
     assert BytePairTokenizer.trained(LINES * 3, 270).state == pairs.state
     assert len(pairs) == len(pairs.words) == 270
