@@ -47,11 +47,11 @@ def test_every_data_set_composes_to_what_it_was(name: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_every_text_composes_and_chooses_its_task_and_network(name: str, root: Path) -> None:
+def test_every_text_composes_and_chooses_what_goes_with_it(name: str, root: Path) -> None:
     config = composed(f"dataset={name}")
     assert config["dataset"] == TEXT | {"root": str(root)} | TEXTS[name]
-    chosen = [config["choices"][group] for group in ("dataset", "task", "model_name")]
-    assert chosen == [name, "language", "transformer"]
+    chosen = [config["choices"][group] for group in ("dataset", "task", "model_name", "optimizer")]
+    assert chosen == [name, "language", "transformer", "adamw"]
 
 
 def test_a_line_and_an_experiment_overrule_what_a_data_set_chooses(tmp_path: Path) -> None:

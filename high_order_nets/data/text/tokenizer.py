@@ -96,15 +96,16 @@ class WordTokenizer(Tokenizer):
 
     @classmethod
     def trained(cls, lines: Iterable[str], min_count: int = 1) -> "WordTokenizer":
-        """Take the words of a text that come at least `min_count` times, in order of first appearance.
+        """Take the words of a text that come at least `min_count` times, the most frequent first.
 
-        Where rarer ones may be left out <unk> is added, if the text has it not already.
+        Those that are as frequent stand in the order of their first appearance. Where rarer ones may be left out <unk>
+        is added, if the text has it not already.
         """
         counts = Counter[str]()
         for line in lines:
             counts.update(line.split())
             counts[EOS] += 1
-        kept = [word for word, count in counts.items() if count >= min_count or word in (EOS, UNK)]
+        kept = [word for word, count in counts.most_common() if count >= min_count or word in (EOS, UNK)]
         return cls([*kept, UNK] if min_count > 1 and UNK not in counts else kept)
 
     @classmethod

@@ -68,9 +68,9 @@ def refusal(request: TextRequest) -> str:
 
 def test_files_that_are_there_become_a_mapped_file(tmp_path: Path) -> None:
     corpus = load_corpus(wanted(lay(tmp_path)))
-    assert corpus.tokenizer.words == ("=", "Cats", "<eos>", "A", "cat", "is", "a", "<unk>", ".")
-    assert corpus.train.tolist() == [0, 1, 0, 2, 2, 3, 4, 5, 6, 7, 8, 2]
-    assert corpus.valid.tolist() == [3, 4, 8, 2]
+    assert corpus.tokenizer.words == ("<eos>", "=", "Cats", "A", "cat", "is", "a", "<unk>", ".")
+    assert corpus.train.tolist() == [1, 2, 1, 0, 0, 3, 4, 5, 6, 7, 8, 0]
+    assert corpus.valid.tolist() == [3, 4, 8, 0]
     assert corpus.test.dtype == torch.int32
     for path in (tmp_path / "wikitext-2").iterdir():
         path.unlink()
