@@ -88,8 +88,11 @@ def _owner_reason(net: nn.Module, name: str) -> str | None:
         return reader
     parent_name = name.rpartition(".")[0]
     while True:
-        if is_gate(net.get_submodule(parent_name)):
+        owner = net.get_submodule(parent_name)
+        if is_gate(owner):
             return "part of a gate (squeeze-and-excitation)"
+        if stays := getattr(owner, "stays", None):  # a network's own word, such as of its attention
+            return str(stays)
         if not parent_name:
             return None
         parent_name = parent_name.rpartition(".")[0]

@@ -10,10 +10,12 @@ from torchvision.models import ResNet
 from ..errors import UserError
 from .bonds import Bonds, given_attributes
 
+WITH_WIDTH = "ResNets, simple, mlp, transformer"
+
 
 def scalable(net: nn.Module) -> bool:
-    """Say whether every width of the network follows from one factor: ResNets, and classes that say so."""
-    return isinstance(net, ResNet) or getattr(net, "scalable_width", False)
+    """Say whether every width of the network follows from one factor: ResNets, and classes that say so or do it."""
+    return isinstance(net, ResNet) or getattr(net, "scalable_width", False) or hasattr(net, "rescale_planes")
 
 
 def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
@@ -21,10 +23,14 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
 
     Image channels and classes stay. A width stays divisible by the network's convolution groups: it is
     rounded down to a multiple of them. Raises UserError, naming what was `asked` for, where one factor does not
-    decide all widths, or where something hangs on a layer that would be lost.
+    decide all widths, or where something hangs on a layer that would be lost. A network with a method
+    `rescale_planes(divisor)` does it itself.
     """
     if not scalable(net):
-        raise UserError(f"{asked}: {type(net).__name__} has no common width; ResNets, simple and mlp have one")
+        raise UserError(f"{asked}: {type(net).__name__} has no common width; {WITH_WIDTH} have one")
+    if rescale_planes := getattr(net, "rescale_planes", None):  # a network that knows which of its widths are free
+        rescale_planes(divisor)
+        return
     others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm | nn.InstanceNorm2d)}
     if others:
         raise UserError(f"{asked}: cannot resize {', '.join(others)}; convert with norm= after the width is right")

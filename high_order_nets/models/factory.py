@@ -44,6 +44,9 @@ def _standard(config: Config, spec: Spec) -> nn.Module:
     """Build the ordinary network, with what its builder's parameters ask for."""
     node = dict(config["model_name"])
     build, width = resolve(node.pop("_target_"), "model_name", nn.Module, builders=True), config["width"]
+    if isinstance(spec, ImageSpec) and "vocabulary" in signature(build).parameters:
+        names = f"model_name={config['choices']['model_name']}: takes text"
+        raise UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}")
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
         return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)

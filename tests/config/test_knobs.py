@@ -18,6 +18,7 @@ from high_order_nets.data.images.module import NORMALIZE
 from high_order_nets.data.split import SUBSETS
 from high_order_nets.data.text.tokenizer import TOKENIZERS
 from high_order_nets.layers import INITS
+from high_order_nets.models.transformer import POSITIONS, SOFTMAXES
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
 from high_order_nets.tasks.classification import LOSSES
@@ -35,6 +36,8 @@ OURS: dict[str, Collection[str]] = {
     "dataset.normalize": NORMALIZE,
     "dataset.subset": SUBSETS,
     "dataset.tokenizer": TOKENIZERS,
+    "model_name.positions": POSITIONS,
+    "model_name.softmax": SOFTMAXES,
 }
 """By knob, the table in the code that its rule repeats."""
 OTHERS: dict[str, Collection[str]] = {
