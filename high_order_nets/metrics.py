@@ -39,6 +39,8 @@ METRICS = {
     for each in (
         Metric("acc", "accuracy", "{:.2%}", higher_is_better=True, percent=True),
         Metric("acc5", "accuracy, top-5", "{:.2%}", higher_is_better=True, percent=True, curve=False),
+        Metric("perplexity", "perplexity", "{:,.2f}"),
+        Metric("bits_per_token", "bits a token", curve=False),
         Metric("loss", "loss"),
     )
 }
