@@ -16,14 +16,14 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import by_umask
+from ..runs.checkpoints import distinct
 from ..runs.layout import USED, locate
-from .classifier import Classifier
-from .load import load
+from .load import Usable, load
 
 TOLERANCE = 1e-4
 """Largest difference between the logits of the network and of what was written."""
 BATCHES = (1, 5)
-"""Numbers of random images that are compared."""
+"""Numbers of random inputs that are compared."""
 
 INT32 = 6
 """ONNX's number of the type (TensorProto.INT32)."""
@@ -32,17 +32,18 @@ Run = Callable[[Tensor], Tensor]
 
 
 class Exported(NamedTuple):
-    """The file written, and the largest difference of its logits on random images."""
+    """The file written, and the largest difference of its logits on random inputs, of what it takes."""
 
     path: Path
     difference: float
+    takes: str
 
 
 class Format(NamedTuple):
     """How a network is written to a file of this suffix, and read back as what gives logits of images."""
 
     suffix: str
-    write: Callable[[Classifier, Path], None]
+    write: Callable[[Usable, Path], None]
     read: Callable[[Path], Run]
 
 
@@ -74,7 +75,7 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
         raise UserError(f"format={name}: cannot hold this network: {_reason(error)}; take {others}") from error
     finally:
         part.unlink(missing_ok=True)
-    return Exported(path, difference)
+    return Exported(path, difference, module.takes)
 
 
 def _reason(error: BaseException) -> str:
@@ -93,31 +94,26 @@ def _destination(source: Path, suffix: str, out: Path | None) -> Path:
     return path
 
 
-def _difference(module: Classifier, run: Run) -> float:
+def _difference(module: Usable, run: Run) -> float:
     """Return the largest difference of the logits; nan where either has one."""
     generator = torch.Generator().manual_seed(0)
-    shape = (module.channels, module.image_size, module.image_size)
     with torch.inference_mode():
-        batches = [torch.rand(batch, *shape, generator=generator) for batch in BATCHES]
-        return float(torch.stack([(run(images) - module(images)).abs().max() for images in batches]).max())
+        batches = [module.example(batch, generator) for batch in BATCHES]
+        return float(torch.stack([(run(inputs) - module(inputs)).abs().max() for inputs in batches]).max())
 
 
-def _metadata(module: Classifier) -> dict[str, str]:
+def _metadata(module: Usable) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in module.metadata.items()}
 
 
-def _write_safetensors(module: Classifier, path: Path) -> None:
-    tensors = {name: tensor.clone().contiguous() for name, tensor in module.net.state_dict().items()}
+def _write_safetensors(module: Usable, path: Path) -> None:
+    tensors = {name: tensor.clone().contiguous() for name, tensor in distinct(module.net.state_dict()).items()}
     save_file(tensors, path, _metadata(module))
 
 
-def _example(module: Classifier) -> Tensor:
-    return torch.rand(2, module.channels, module.image_size, module.image_size)
-
-
-def _write_program(module: Classifier, path: Path) -> None:
+def _write_program(module: Usable, path: Path) -> None:
     batch = torch.export.Dim("batch", min=1)
-    program = torch.export.export(module, (_example(module),), dynamic_shapes=({0: batch},))
+    program = torch.export.export(module, (module.example(2),), dynamic_shapes=({0: batch},))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No complete tensor found in the group")  # of tensors that share memory
         torch.export.save(program, path, extra_files=_metadata(module))
@@ -127,17 +123,17 @@ def _read_program(path: Path) -> Run:
     return torch.export.load(path).module()
 
 
-def _write_onnx(module: Classifier, path: Path) -> None:
+def _write_onnx(module: Usable, path: Path) -> None:
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise UserError("format=onnx needs two more packages: pip install 'high-order-nets[export]'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch says of its own parts; the result is checked
         program = torch.onnx.export(
             deepcopy(module).float(),  # runtimes have no convolutions of doubles
-            (_example(module),),
+            (module.example(2),),
             dynamo=True,
             verbose=False,
-            input_names=["images"],
+            input_names=[module.takes],
             output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
             custom_translation_table={torch.ops.prims.frexp.default: _frexp},
@@ -170,8 +166,9 @@ def _read_onnx(path: Path) -> Run:
 
         session = ReferenceEvaluator(str(path))
 
-    def run(images: Tensor) -> Tensor:
-        (logits,) = session.run(None, {"images": images.numpy()})
+    def run(inputs: Tensor) -> Tensor:
+        taken = "images" if inputs.is_floating_point() else "tokens"
+        (logits,) = session.run(None, {taken: inputs.numpy()})
         return torch.as_tensor(logits)
 
     return run

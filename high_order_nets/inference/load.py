@@ -1,10 +1,11 @@
-"""Opens what was trained, as a module that takes images; nothing in the file can run code."""
+"""Opens what was trained, as a module that takes images or text; nothing in the file can run code."""
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from ..conversion.growth import refined_to
 from ..data.images.module import ImageDataModule
 from ..data.images.normalise import Normalisation
-from ..data.spec import ImageSpec
+from ..data.spec import ImageSpec, Spec, TextSpec
+from ..data.text.module import TextDataModule
+from ..data.text.tokenizer import tokenizer_from
 from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged, complete
@@ -22,42 +25,68 @@ from ..runs.folder import metrics_of
 from ..runs.layout import USED, locate, run_of
 from ..settings import Config, upgraded
 from .classifier import Classifier
+from .language import LanguageModel
 
+Usable = Classifier | LanguageModel
+"""What opening a file gives."""
 LARGEST_IMAGE = 4096
 """Pixels a side that a file may ask for."""
+LONGEST_CONTEXT = 1_000_000
+"""Tokens that a file may ask for."""
 
 
-def load(path: str | Path) -> Classifier:
-    """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing.
+def load(path: str | Path) -> Usable:
+    """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing or its tokenizer.
 
-    It lies on the CPU; the random state is left alone. Raises UserError for a file that is missing, damaged, or not of
-    this program.
+    A Classifier where the run's data are images, a LanguageModel where they are text. It lies on the CPU; the random
+    state is left alone. Raises UserError for a file that is missing, damaged, or not of this program.
     """
     path = Path(path).expanduser()
     path = locate(path, USED)
     saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
-    classes, normalisation = _checked(saved.about, path)
+    try:
+        kind = str(saved.config["dataset"]["kind"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
+    if kind not in KINDS:
+        raise UserError(f"ckpt={path}: trained on {kind}; only what was trained on {' or '.join(KINDS)} can be used")
+    return KINDS[kind].open(saved, path).eval()
+
+
+def _network(saved: "_Saved", spec: Spec, path: Path) -> nn.Module:
+    """Build the network of a file and give it its weights."""
     try:
         with torch.random.fork_rng(devices=[]):
-            net = _network(saved, normalisation, classes)
+            net = _built(saved, spec)
     except UserError as error:
         raise UserError(f"ckpt={path}: {error}") from error
     except Exception as error:  # a stranger's config may fail anywhere
         raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
     load_state(net, saved.state, path)
-    metadata = saved.about | {"config": saved.config, "metrics": saved.metrics}
-    return Classifier(complete(net).requires_grad_(True), normalisation, classes, metadata).eval()
+    return complete(net).requires_grad_(True)
 
 
 @dataclass(frozen=True)
 class _Saved:
-    """What a file holds of a run: `about` are the classes and the normalisation, `refined` the epoch of refinement."""
+    """What a file holds of a run: `about` is what its data say of themselves, `refined` the epoch of refinement."""
 
     state: dict[str, Tensor]
     config: Config
     about: dict[str, Any]
     metrics: dict[str, Any]
     refined: int
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Give all but the weights."""
+        return self.about | {"config": self.config, "metrics": self.metrics}
+
+
+class _Kind(NamedTuple):
+    """How what was trained on a kind of data is opened, and under which name its data are in a checkpoint."""
+
+    data: str
+    open: Callable[[_Saved, Path], Usable]
 
 
 def _read_checkpoint(path: Path) -> _Saved:
@@ -67,7 +96,7 @@ def _read_checkpoint(path: Path) -> _Saved:
         for name, tensor in checkpoint["state_dict"].items()
         if isinstance(name, str) and name.startswith("net.")
     }
-    about = checkpoint.get(ImageDataModule.__qualname__, {})
+    about = next((checkpoint[kind.data] for kind in KINDS.values() if kind.data in checkpoint), {})
     return _Saved(state, checkpoint["config"], about, _metrics_beside(path), refined_epoch(checkpoint))
 
 
@@ -106,9 +135,32 @@ def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:
     return tuple(classes), Normalisation(tuple(offset), tuple(factor), size)
 
 
-def _network(saved: _Saved, normalisation: Normalisation, classes: tuple[str, ...]) -> nn.Module:
+def _classifier(saved: _Saved, path: Path) -> Classifier:
+    classes, normalisation = _checked(saved.about, path)
     assert normalisation.image_size is not None
     spec = ImageSpec(len(normalisation.offset), normalisation.image_size, classes)
+    return Classifier(_network(saved, spec, path), normalisation, classes, saved.metadata)
+
+
+def _language_model(saved: _Saved, path: Path) -> LanguageModel:
+    try:
+        tokenizer, context = tokenizer_from(saved.about["tokenizer"]), saved.about["context"]
+        if type(context) is not int or not 1 <= context <= LONGEST_CONTEXT:
+            raise ValueError(f"context={context}")
+    except (UserError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"ckpt={path}: does not say its tokenizer ({error}); train it again") from error
+    net = _network(saved, TextSpec(len(tokenizer), context), path)
+    return LanguageModel(net, tokenizer, context, saved.metadata)
+
+
+KINDS = {
+    "images": _Kind(ImageDataModule.__qualname__, _classifier),
+    "text": _Kind(TextDataModule.__qualname__, _language_model),
+}
+"""By `dataset.kind`."""
+
+
+def _built(saved: _Saved, spec: Spec) -> nn.Module:
     net, _ = network(saved.config, spec)
     refined_to(net, saved.config, saved.refined)
     in_stages = any(name.startswith("read_outs.") for name in saved.state)
