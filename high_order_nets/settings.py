@@ -17,6 +17,8 @@ UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint"
 """What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
 ABSENT = object()
 NEWER: dict[str, Any] = {
+    "block.name": "residual",
+    "choices.block": "residual",
     "dataset.kind": "images",
     "task.name": "classification",
     "choices.task": "classification",

@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from .. import targets
 from ..errors import UserError, nearest, show
 from ..names import layer_name
 from ..settings import ABSENT, Config, at
@@ -25,6 +26,9 @@ _BETAS = Rule(
 _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
+)
+_STAGES = Rule(
+    "four whole numbers of at least 1, such as [2,2,1,1]", lambda value: _SIZES.holds(value) and len(value) == 4
 )
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
@@ -94,6 +98,12 @@ RULES: dict[str, Rule] = {
     "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
+    "model_name.layers": _STAGES,
+    "model_name.planes": _STAGES,
+    "block.before": whole("[0, inf)"),
+    "block.after": whole("[0, inf)"),
+    "block.degree": whole("[2, inf)"),
+    "block.recursion": word("ccp", "ncp", "ncp_skip"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }
@@ -153,6 +163,12 @@ def _check_together(config: Config) -> None:
         raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
     if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
         raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
+    if config["block"]["name"] != "residual" and not str(config["model_name"]["_target_"]).startswith(targets.RESNETS):
+        chosen = config["choices"]
+        raise UserError(
+            f"block={chosen['block']}: model_name={chosen['model_name']} has no blocks to choose; take pinet18, "
+            "pinet50, resnet10 or resnet10_small"
+        )
     _check_refinement(config, config["refine"])
     family, dimensions = layer_name(config["choices"]["layer_type"])
     if dimensions not in ("", "2d"):

@@ -8,6 +8,7 @@ from torch import nn
 from torchvision.models import ResNet
 
 from ..errors import UserError
+from ..layers import IBN
 from .bonds import Bonds, given_attributes
 
 
@@ -25,7 +26,7 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
     """
     if not scalable(net):
         raise UserError(f"{asked}: {type(net).__name__} has no common width; ResNets, simple and mlp have one")
-    others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm | nn.InstanceNorm2d)}
+    others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm)}
     if others:
         raise UserError(f"{asked}: cannot resize {', '.join(others)}; convert with norm= after the width is right")
     layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
@@ -48,6 +49,8 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
                 made[id(child)] = None if new is None else _as_it_was(child, new)
             if new := made[id(child)]:
                 setattr(parent, key, new)
+    if callable(start := getattr(net, "reset_parameters", None)):  # a network that starts its layers in its own way
+        start()
 
 
 def _as_it_was(old: nn.Module, new: nn.Module) -> nn.Module:
@@ -63,9 +66,11 @@ def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is
     if isinstance(module, nn.Conv2d):
         inputs = module.in_channels if is_first else scaled(module.in_channels)
         return conv_like(module, inputs, scaled(module.out_channels))
-    if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-        options = {"affine": module.affine, "track_running_stats": module.track_running_stats}
-        return type(module)(scaled(module.num_features), module.eps, module.momentum, **options, **_like(module))
+    if isinstance(module, IBN):
+        return IBN(scaled(module.num_features), module.ratio, module.eps, module.momentum, **_like(module))
+    if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d | nn.InstanceNorm2d):
+        options = {key: getattr(module, key) for key in ("eps", "momentum", "affine", "track_running_stats")}
+        return type(module)(scaled(module.num_features), **options, **_like(module))
     if isinstance(module, nn.Linear):
         inputs = module.in_features if is_first else scaled(module.in_features)
         outputs = module.out_features if is_last else scaled(module.out_features)

@@ -10,11 +10,12 @@ from .high_order import HighOrder
 from .init import INITS
 from .layer_type import LayerType, as_synapse, make_synapse
 from .linear import HighOrderLinear
-from .norm import L2, MaxAbs, MaxCenter
+from .norm import IBN, L2, MaxAbs, MaxCenter
 from .product import HighOrderProduct, Product, fully_connected
 
 __all__ = [
     "DOMAINS",
+    "IBN",
     "INITS",
     "L2",
     "HighOrder",

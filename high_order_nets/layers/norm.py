@@ -1,6 +1,9 @@
-"""Norms without parameters, per sample and never over the batch."""
+"""Norms that torch has not: without parameters, per sample and never over the batch; and one of two halves."""
+
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 EPSILON = 1e-6
@@ -60,3 +63,38 @@ class L2(_SampleNorm):
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
         return x / (torch.linalg.vector_norm(x, dim=self.axes(x), keepdim=True) + self.eps)
+
+
+class IBN(nn.Module):
+    """Instance norm of the first ⌊ratio · C⌋ channels, batch norm of the others: x (batch, C, height, width).
+
+    Pan et al., Two at Once (ECCV 2018), with the ratio 0.8 of R-PolyNets (Chrysos et al., CVPR 2023). One scale and one
+    shift a channel; running statistics of the others alone.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    __constants__ = ("num_features", "ratio", "eps", "momentum", "instance")
+
+    def __init__(self, num_features: int, ratio: float = 0.8, eps: float = 1e-5, momentum: float = 0.1, **factory: Any):
+        super().__init__()
+        self.num_features, self.ratio, self.eps, self.momentum = num_features, ratio, eps, momentum
+        self.instance = int(ratio * num_features)
+        self.weight = nn.Parameter(torch.ones(num_features, **factory))
+        self.bias = nn.Parameter(torch.zeros(num_features, **factory))
+        others = num_features - self.instance
+        self.register_buffer("running_mean", torch.zeros(others, **factory))
+        self.register_buffer("running_var", torch.ones(others, **factory))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape."""
+        sizes = [self.instance, self.num_features - self.instance]
+        (first, others), weights, biases = (t.split(sizes, d) for t, d in ((x, 1), (self.weight, 0), (self.bias, 0)))
+        normed = F.instance_norm(first, None, None, weights[0], biases[0], eps=self.eps)
+        statistics = self.running_mean, self.running_var
+        rest = F.batch_norm(others, *statistics, weights[1], biases[1], self.training, self.momentum, self.eps)
+        return torch.cat([normed, rest], 1)
+
+    def extra_repr(self) -> str:
+        """Show the channels of each kind."""
+        return f"{self.num_features}, instance={self.instance}, eps={self.eps}"

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..layers import HighOrder, LayerType, Synapse
 from ..settings import Config
 from ..targets import resolve
+from .blocks import BlockType
 from .vision import image_classifier
 
 KNOBS = {"dropout": "input_dropout", "noise": "input_noise"}
@@ -44,6 +45,9 @@ def _standard(config: Config, spec: Spec) -> nn.Module:
     """Build the ordinary network, with what its builder's parameters ask for."""
     node = dict(config["model_name"])
     build, width = resolve(node.pop("_target_"), "model_name", nn.Module, builders=True), config["width"]
+    if "block" in signature(build).parameters:
+        options = dict(config["block"])
+        node["block"] = BlockType(options.pop("name"), options)
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
         return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)

@@ -17,6 +17,7 @@ from high_order_nets.conversion.swaps import ACTIVATIONS, NORMS
 from high_order_nets.data.images.module import NORMALIZE
 from high_order_nets.data.split import SUBSETS
 from high_order_nets.layers import INITS
+from high_order_nets.models.blocks.ncp import RECURSIONS
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
 from high_order_nets.tasks.classification import LOSSES
@@ -31,6 +32,7 @@ OURS: dict[str, Collection[str]] = {
     "stem": STEMS,
     "activation": {"auto", "none", "keep", *ACTIVATIONS},
     "loss": LOSSES,
+    "block.recursion": RECURSIONS,
     "dataset.normalize": NORMALIZE,
     "dataset.subset": SUBSETS,
 }
