@@ -104,6 +104,8 @@ RULES: dict[str, Rule] = {
     "block.after": whole("[0, inf)"),
     "block.degree": whole("[2, inf)"),
     "block.recursion": word("ccp", "ncp", "ncp_skip"),
+    "block.ranks": _STAGES | NULL,
+    "block.norm": word("batch", "instance"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }

@@ -40,6 +40,10 @@ class BlockNet(ResNet):
         """Make a stage; called by torchvision, for its own block and planes."""
         del block, dilate
         stage = PLANES.index(planes)
+        if stage == 0 and self.planes[0] != self.inplanes:  # the stem too is as wide as the first stage
+            self.inplanes = self.planes[0]
+            self.conv1 = nn.Conv2d(3, self.inplanes, 7, 2, padding=3, bias=False)
+            self.bn1 = nn.BatchNorm2d(self.inplanes)
         before = sum(isinstance(module, Block) for module in self.modules())
         made: list[nn.Module] = []
         for index in range(blocks):

@@ -18,6 +18,7 @@ from high_order_nets.data.images.module import NORMALIZE
 from high_order_nets.data.split import SUBSETS
 from high_order_nets.layers import INITS
 from high_order_nets.models.blocks.ncp import RECURSIONS
+from high_order_nets.models.blocks.pdc import SECOND_NORMS
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
 from high_order_nets.tasks.classification import LOSSES
@@ -33,6 +34,7 @@ OURS: dict[str, Collection[str]] = {
     "activation": {"auto", "none", "keep", *ACTIVATIONS},
     "loss": LOSSES,
     "block.recursion": RECURSIONS,
+    "block.norm": SECOND_NORMS,
     "dataset.normalize": NORMALIZE,
     "dataset.subset": SUBSETS,
 }

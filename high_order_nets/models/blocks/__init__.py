@@ -5,8 +5,9 @@ from typing import Any
 
 from ...errors import UserError
 from .ncp import NCP, Tutorial
+from .pdc import PDC
 from .pi import Pi
-from .polynets import RPoly
+from .polynets import DPoly, RPoly
 from .residual import Block, Place, Residual
 
 BLOCKS: dict[str, type[Block]] = {
@@ -15,6 +16,8 @@ BLOCKS: dict[str, type[Block]] = {
     "ncp": NCP,
     "ncp_tutorial": Tutorial,
     "rpoly": RPoly,
+    "dpoly": DPoly,
+    "pdc": PDC,
 }
 """The blocks by name; the other keys of a file of conf/block/ are their options."""
 

@@ -11,6 +11,8 @@ from high_order_nets.models.blocks.residual import Block, Place
 from high_order_nets.paths import conf_dir
 
 NAMES = sorted(file.stem for file in (conf_dir() / "block").glob("*.yaml"))
+ALONE = ("dpoly",)
+"""Blocks that hand on more than their output."""
 
 
 def kind(name: str, **options: Any) -> BlockType:
@@ -29,12 +31,13 @@ def made(block: BlockType, inputs: int, planes: int, stride: int, *, bottleneck:
 
 
 class Mixed(Block):
-    """The blocks of NAMES in turn."""
+    """The blocks of NAMES in turn, but for those of ALONE."""
 
     def __init__(self, *sizes: int, bottleneck: bool, place: Place):
         super().__init__()
         inputs, planes, stride = sizes
-        self.one = kind(NAMES[place.before % len(NAMES)]).make(
+        names = [name for name in NAMES if name not in ALONE]
+        self.one = kind(names[place.before % len(names)]).make(
             inputs, planes, stride, bottleneck=bottleneck, place=place
         )
 

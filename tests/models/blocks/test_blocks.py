@@ -15,9 +15,10 @@ from high_order_nets.conversion.widths import scale_width
 from high_order_nets.errors import UserError
 from high_order_nets.models.blocks import BlockType
 from high_order_nets.models.blocks.residual import Place
-from high_order_nets.models.resnet import pinet, resnet10
+from high_order_nets.models.resnet import PLANES, pinet, resnet10
+from high_order_nets.models.stages import Staged
 from high_order_nets.models.vision import image_classifier
-from tests.models.blocks.kinds import NAMES, kind, made
+from tests.models.blocks.kinds import ALONE, NAMES, kind, made
 
 R = F.relu
 
@@ -92,6 +93,14 @@ def tutorial(p: Plain, z: Tensor, stride: int) -> Tensor:
     return o + p.t["alpha"] * p.bn("bn1", p.conv("conv1", z, stride)) * o
 
 
+def pdc(p: Plain, z: Tensor, stride: int, short: bool = False) -> Tensor:
+    f = R(p.bn("bn1", p.conv("conv1", z, stride))) if short else p.halves(z, stride)[0]
+    s = p.bn("downsample.1", p.conv("downsample.0", z, stride)) if stride > 1 else z
+    u = [F.leaky_relu(p.bn(f"up{i}.1", p.conv(f"up{i}.0", p.bn("bnx", s)))) for i in (1, 2)]
+    product = p.conv("down", u[0] * u[1])
+    return R(f + s + p.t["alpha"] * F.leaky_relu(F.instance_norm(product) if short else p.bn("bnl", product)))
+
+
 FORMULAS: dict[str, tuple[BlockType, Callable[[Plain, Tensor, int], Tensor]]] = {
     "residual": (kind("residual"), lambda p, z, stride: R(torch.add(*p.halves(z, stride)))),
     "pi": (kind("pi"), pi),
@@ -103,6 +112,8 @@ FORMULAS: dict[str, tuple[BlockType, Callable[[Plain, Tensor, int], Tensor]]] = 
     "ccp": (kind("ncp", recursion="ccp"), ccp),
     "ncp_tutorial": (kind("ncp_tutorial"), tutorial),
     "rpoly": (kind("rpoly"), rpoly),
+    "pdc": (kind("pdc", norm="batch"), pdc),
+    "pdc_small": (kind("pdc_small", ranks=[3, 3, 3, 3]), lambda p, z, stride: pdc(p, z, stride, short=True)),
 }
 
 
@@ -125,7 +136,12 @@ def test_a_block_is_its_formula(name: str, stride: int, training: bool) -> None:
 
 
 def test_every_block_has_its_formula() -> None:
-    assert {*NAMES} <= {*FORMULAS}
+    assert {*NAMES} <= {*FORMULAS, *ALONE}
+
+
+def narrow(block: BlockType, width: float = 0.25) -> Any:
+    options = {"block": block}
+    return image_classifier(resnet10, channels=3, classes=4, image_size=16, width=width, options=options)
 
 
 def sized(layers: list[int], block: BlockType, classes: int = 10, **options: Any) -> int:
@@ -147,10 +163,13 @@ def sized(layers: list[int], block: BlockType, classes: int = 10, **options: Any
         ("table5", [2, 2, 1, 1], 100, 6_014_538 + 46_170),
         ("table5", [3, 4, 3, 2], 100, 14_673_060),
         ("rpoly", [2, 2, 2, 2], 10, 11_874_130),
+        ("dpoly", [2, 2, 2, 1], 10, 7_143_310),
+        ("pdc_small", [2, 2, 2, 1], 10, 4_259_793),
     ],
 )
 def test_sizes(name: str, layers: list[int], classes: int, size: int) -> None:
-    assert sized(layers, kind(name), classes) == size
+    planes = {"dpoly": [64, 128, 256, 486], "pdc_small": [64, 128, 192, 256]}.get(name, PLANES)
+    assert sized(layers, kind(name), classes, planes=planes) == size
 
 
 def test_bottlenecks_have_the_product_too() -> None:
@@ -202,17 +221,27 @@ def test_degree_two_of_the_recursions_is_pi_and_table5() -> None:
         torch.testing.assert_close(net(x), twin(x), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "ncp_tutorial"])
-def test_the_first_gradient_is_at_most_twice_that_of_a_residual_network(name: str) -> None:
-    x, labels = torch.randn(16, 3, 16, 16), torch.arange(16) % 4
+def first_gradient(block: BlockType, gamma: float = 1.0) -> float:
+    """Give the gradient of F's last norm, whose scale is gamma, in the first step of a block."""
+    torch.manual_seed(1)
+    net: Any = block.make(8, 8, 1, bottleneck=False, place=Place())
+    net.reset_parameters()
+    nn.init.constant_(net.bn2.weight, gamma)
+    z, weights = torch.randn(2, 16, 8, 8, 8)
+    out = net(z)
+    ((out[0] if isinstance(out, tuple) else out) * weights).mean().backward()
+    return float(net.bn2.weight.grad.norm())
 
-    def largest(block: BlockType) -> float:
-        torch.manual_seed(1)
-        net = image_classifier(resnet10, channels=3, classes=4, image_size=16, width=0.25, options={"block": block})
-        F.cross_entropy(net(x), labels).backward()
-        return max(float(p.grad.abs().max()) for key, p in net.named_parameters() if "bn2.weight" in key)  # type: ignore[union-attr]
 
-    assert largest(kind(name)) <= 2 * largest(kind("residual"))
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("ncp_tutorial", "pdc_small")])  # without bn2
+def test_the_first_gradient_is_that_of_a_residual_block(name: str) -> None:
+    assert first_gradient(kind(name)) <= 2 * first_gradient(kind("residual"))
+
+
+def test_a_norm_of_a_product_with_zeros_multiplies_the_first_gradient() -> None:
+    for name in ("pi", "table5"):
+        assert first_gradient(kind(name, zero_init=False), gamma=0) > 100 * first_gradient(kind("residual"))
+        assert first_gradient(kind(name), gamma=0) <= 2 * first_gradient(kind("residual"))
 
 
 @pytest.mark.parametrize("name", ["pi", "table5", "ncp", "rpoly", "ncp_tutorial"])
@@ -238,9 +267,7 @@ def test_a_product_beyond_float16_is_no_infinity() -> None:
 
 
 def test_starts_survive_another_width() -> None:
-    net: Any = image_classifier(
-        resnet10, channels=3, classes=4, image_size=16, width=0.25, options={"block": kind("pi")}
-    )
+    net = narrow(kind("pi"))
     assert all(not stage[0].bn3.weight.any() for stage in (net.layer1, net.layer2, net.layer3, net.layer4))
     plain: Any = resnet10(4, kind("pi", zero_init=False))
     scale_width(plain, 4, "x")
@@ -263,9 +290,7 @@ def test_rpoly_has_norms_and_tails_by_stage() -> None:
 
 
 def test_convolutions_within_a_block_become_high_order() -> None:
-    net = image_classifier(
-        resnet10, channels=3, classes=4, image_size=16, width=0.125, options={"block": kind("table5")}
-    )
+    net = narrow(kind("table5"), 0.125)
     new, report = convert(net, "polynomial2d", rescale_planes="match")
     swapped = {swap.name for swap in report.swapped if swap.name.startswith("layer2.0.conv")}
     assert swapped == {f"layer2.0.conv{index}" for index in (1, 2, 3, 4)}
@@ -276,3 +301,46 @@ def test_convolutions_within_a_block_become_high_order() -> None:
 def test_unknown_blocks_are_refused() -> None:
     with pytest.raises(UserError, match=r"^block=pie: unknown block; expected one of residual, pi, "):
         BlockType("pie")
+
+
+def test_dpoly_multiplies_with_all_earlier_blocks() -> None:
+    """In evaluation, where the norms are linear: H = θ F S I(P(H₂ H₁)) + F S, and F + S + α N(conv1×1(H))."""
+    net = kind("dpoly").make(4, 6, 2, bottleneck=False, place=Place(1, 2)).double().eval()
+    for tensor in (*net.parameters(), *net.buffers()):
+        tensor.data = torch.rand_like(tensor) + 0.2 if tensor.is_floating_point() else tensor
+    z, h1, h2 = (torch.randn(2, 4, 8, 8, dtype=torch.float64) for _ in range(3))
+    p, (f, s) = Plain(net), net.halves(z)
+    brought = []
+    for index, h in enumerate((h1, h2)):
+        x = p.conv("convh", h, 2) - p.t["bnh.running_mean"][index][:, None, None]
+        x = x / (p.t["bnh.running_var"][index][:, None, None] + 1e-5).sqrt()
+        brought.append(x * p.t["bnh.weight"][:, None, None] + p.t["bnh.bias"][:, None, None])
+    mapped = F.conv2d(brought[0] * brought[1], p.t["convp.weight"], p.t["convp.bias"])
+    x = mapped.view(2, 3, 2, 4, 4) - p.t["bnp.running_mean"].view(3, 2, 1, 1)  # 6 channels in groups of gcd(6, 64) = 2
+    white = torch.einsum("gij,bgjhw->bgihw", p.t["bnp.running_whitening"], x).reshape(2, 6, 4, 4)
+    white = white * p.t["bnp.weight"][:, None, None] + p.t["bnp.bias"][:, None, None]
+    h = p.t["theta"] * f * s * white + f * s
+    out, handed = net((z, (h1, h2)))
+    wanted = f + s + p.t["alpha"] * p.bn("bn3", p.conv("conv3", h))
+    assert (out - wanted).abs().max() <= 1e-10
+    assert len(handed) == 3
+    assert (handed[2] - h).abs().max() <= 1e-10
+
+
+def test_dpoly_starts_as_rpoly_with_alpha_one() -> None:
+    net = narrow(kind("dpoly"))
+    blocks = [stage[0] for stage in (net.layer1, net.layer2, net.layer3, net.layer4)]
+    assert all(block.alpha == 1 and block.theta == 0 for block in blocks)
+    learning = {name for name, parameter in net.layer1[0].named_parameters() if not parameter.requires_grad}
+    assert learning == {"theta", "convp.weight", "convp.bias", "bnp.weight", "bnp.bias"}
+    net(torch.randn(4, 3, 16, 16)).sum().backward()
+    assert all(p.grad is not None for p in net.parameters() if p.requires_grad)
+    staged = Staged(net, torch.zeros(2, 3, 16, 16))
+    staged.select(2)
+    assert staged(torch.randn(2, 3, 16, 16)).shape == (2, 4)
+
+
+def test_a_short_bottleneck_is_refused() -> None:
+    options = {"block": kind("pdc_small"), "bottleneck": True}
+    with pytest.raises(UserError, match=r"block\.short=true: the first layer of a bottleneck has too few channels"):
+        image_classifier(pinet, channels=3, classes=4, image_size=32, options=options)
