@@ -40,6 +40,8 @@ METRICS = {
         Metric("acc", "accuracy", "{:.2%}", higher_is_better=True, percent=True),
         Metric("acc5", "accuracy, top-5", "{:.2%}", higher_is_better=True, percent=True, curve=False),
         Metric("loss", "loss"),
+        Metric("best_acc", "accuracy, best epoch", "{:.2%}", higher_is_better=True, percent=True, curve=False),
+        Metric("degree", "degree along a line", "{:.1f}"),
     )
 }
 """What tasks measure; the first are the first in files and tables."""

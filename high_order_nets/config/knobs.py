@@ -27,6 +27,7 @@ _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
 )
+_DEGREES = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
 _STAGES = Rule(
     "four whole numbers of at least 1, such as [2,2,1,1]", lambda value: _SIZES.holds(value) and len(value) == 4
 )
@@ -98,6 +99,10 @@ RULES: dict[str, Rule] = {
     "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
+    "measure.degree": whole("[0, inf)"),
+    "model_name.recursion": word("ccp", "ncp"),
+    "model_name.degrees": _DEGREES,
+    "model_name.start": word("kaiming", "torch"),
     "model_name.layers": _STAGES,
     "model_name.planes": _STAGES,
     "block.before": whole("[0, inf)"),

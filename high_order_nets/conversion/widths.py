@@ -49,8 +49,13 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
                 made[id(child)] = None if new is None else _as_it_was(child, new)
             if new := made[id(child)]:
                 setattr(parent, key, new)
-    if callable(start := getattr(net, "reset_parameters", None)):  # a network that starts its layers in its own way
-        start()
+    start_anew(net)
+
+
+def start_anew(net: nn.Module) -> None:
+    """Let a network that draws its weights in its own way do so again, after layers of it were made anew."""
+    if isinstance(net, ResNet) and callable(draw := getattr(net, "reset_parameters", None)):
+        draw()
 
 
 def _as_it_was(old: nn.Module, new: nn.Module) -> nn.Module:

@@ -12,6 +12,8 @@ from .blocks.residual import Block, Place
 
 PLANES = (64, 128, 256, 512)
 """Channels of torchvision's four stages."""
+STARTS = ("kaiming", "torch")
+"""How convolutions begin."""
 
 
 class BlockNet(ResNet):
@@ -27,7 +29,9 @@ class BlockNet(ResNet):
         num_classes: int,
         planes: Sequence[int] = PLANES,
         bottleneck: bool = False,
+        start: str = "kaiming",
     ):
+        self.start = start
         self.block, self.planes, self.bottleneck = block, tuple(planes), bottleneck
         super().__init__(Bottleneck if bottleneck else BasicBlock, list(layers), num_classes)
         if self.fc.in_features != self.inplanes:
@@ -61,6 +65,8 @@ class BlockNet(ResNet):
     def reset_parameters(self) -> None:
         """Let the blocks change what was drawn for their layers; again where those were made anew."""
         for module in self.modules():
+            if self.start == "torch" and isinstance(module, nn.Conv2d):
+                module.reset_parameters()
             if isinstance(module, Block):
                 module.reset_parameters()
 
@@ -83,6 +89,11 @@ def pinet(
     layers: Sequence[int] = (2, 2, 1, 1),
     planes: Sequence[int] = PLANES,
     bottleneck: bool = False,
+    start: str = "kaiming",
 ) -> ResNet:
-    """Make a ResNet of any depth and width, by default the shallower of Deep Polynomial Neural Networks, Table 5."""
-    return BlockNet(block or BlockType(), layers, num_classes, planes, bottleneck)
+    """Make a ResNet of any depth and width, by default the shallower of Deep Polynomial Neural Networks, Table 5.
+
+    start: how convolutions are drawn, `kaiming` as torchvision's ResNets draw them, with the variance 2/fan_out, or
+    `torch` as the layers by themselves, with a sixth of 2/fan_in.
+    """
+    return BlockNet(block or BlockType(), layers, num_classes, planes, bottleneck, start)

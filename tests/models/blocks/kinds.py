@@ -6,11 +6,12 @@ import torch
 import yaml
 from torch import Tensor
 
-from high_order_nets.models.blocks import BlockType
+from high_order_nets.models.blocks import BLOCKS, BlockType
 from high_order_nets.models.blocks.residual import Block, Place
 from high_order_nets.paths import conf_dir
 
 NAMES = sorted(file.stem for file in (conf_dir() / "block").glob("*.yaml"))
+THERE = dict(BLOCKS)
 ALONE = ("dpoly",)
 """Blocks that hand on more than their output."""
 
@@ -37,9 +38,8 @@ class Mixed(Block):
         super().__init__()
         inputs, planes, stride = sizes
         names = [name for name in NAMES if name not in ALONE]
-        self.one = kind(names[place.before % len(names)]).make(
-            inputs, planes, stride, bottleneck=bottleneck, place=place
-        )
+        one = kind(names[place.before % len(names)])
+        self.one = THERE[one.name](inputs, planes, stride, bottleneck=bottleneck, place=place, **one.options)
 
     def forward(self, z: Tensor) -> Tensor:
         """As the one that it is."""

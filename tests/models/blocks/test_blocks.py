@@ -344,3 +344,12 @@ def test_a_short_bottleneck_is_refused() -> None:
     options = {"block": kind("pdc_small"), "bottleneck": True}
     with pytest.raises(UserError, match=r"block\.short=true: the first layer of a bottleneck has too few channels"):
         image_classifier(pinet, channels=3, classes=4, image_size=32, options=options)
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5])
+def test_convolutions_may_start_as_torchs(width: float) -> None:
+    options = {"layers": [1, 1, 1, 1], "start": "torch"}
+    net: Any = image_classifier(pinet, channels=3, classes=4, image_size=16, width=width, options=options)
+    for conv in (net.conv1, net.layer4[0].conv2):
+        fan_in = conv.weight[0].numel()
+        assert conv.weight.std().item() == pytest.approx((3 * fan_in) ** -0.5, rel=0.05)
