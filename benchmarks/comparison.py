@@ -11,27 +11,38 @@ at the first seed, and OUTPUTS=DIR has the runs elsewhere.
 
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock
+from machine import processor
 
 from high_order_nets.runs.folder import Run, metrics_of
 from high_order_nets.sweeps.table import Row, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = (
-    *("status", "error", "test_acc", "test_acc5", "test_loss", "train_acc", "train_loss", "parameters"),
+    *(
+        "status",
+        "error",
+        "test_acc",
+        "test_best_acc",
+        "test_acc5",
+        "test_loss",
+        "device",
+        "train_acc",
+        "train_loss",
+        "parameters",
+    ),
     *("parameters_reduced", "macs", "seconds", "seconds_per_epoch", "images_per_second", "date", "versions", "cpus"),
 )
-PRESET = re.compile(r"experiment=\S+ ?")
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Comparison:
     name: str
     tables: Mapping[str, Mapping[str, tuple[str, str]]]
     seeds: Mapping[str, int]
+    shown: Mapping[str, str] = field(default_factory=lambda: {"test, %": "test_acc", "train, %": "train_acc"})
+    """The figures that a table has, by heading."""
 
     @property
     def rows(self) -> dict[str, tuple[str, str]]:
@@ -111,36 +124,32 @@ class Comparison:
     def table_row(self, name: str, label: str, overrides: str) -> str:
         """Format one row: mean ± standard deviation (n) in percent, sizes, seconds."""
         row = Row({}, self.runs_of(name))
-        short = PRESET.sub("", overrides)
-        if not row.runs:
-            return f"| {label} | `{short}` | not run | | | | |"
-        if any(run.status == "diverged" for run in row.runs):
-            return f"| {label} | `{short}` | diverged | | | | |"
+        if not row.runs or any(run.status == "diverged" for run in row.runs):
+            what = "diverged" if row.runs else "not run"
+            return f"| {label} | `{overrides}` | {what}" + " |" * (len(self.shown) + 3)
         parameters, macs = (row.values(key)[0] / 1e6 for key in ("parameters", "macs"))
         seconds = statistics.median(row.values("seconds_per_epoch"))
-        figures = f"{spread(row, 'test_acc')} | {spread(row, 'train_acc')}"
-        return f"| {label} | `{short}` | {figures} | {parameters:.3f} M | {macs:.2f} M | {seconds:.0f} |"
+        figures = " | ".join(spread(row, key) for key in self.shown.values())
+        return f"| {label} | `{overrides}` | {figures} | {parameters:.3f} M | {macs:.2f} M | {seconds:.0f} |"
 
     def all_tables(self) -> str:
         """Make the tables and what made them, as Markdown."""
-        head = (
-            "| network | overrides | test, % | train, % | parameters | multiply-adds | s/epoch |\n" + "|---" * 7 + "|"
-        )
+        headings = ("network", "overrides", *self.shown, "parameters", "multiply-adds", "s/epoch")
+        head = f"| {' | '.join(headings)} |\n" + "|---" * len(headings) + "|"
         parts = []
         for title, rows in self.tables.items():
-            lines = [self.table_row(name, *row) for name, row in rows.items()]
-            (preset,) = {words.split()[0] for _, words in rows.values()}
-            parts.append("\n".join([f"## {title}", "", f"`high-order-nets train {preset} …`", "", head, *lines]))
+            presets = {words.split()[0] for _, words in rows.values()}
+            shared = f"{presets.pop()} " if len(presets) == 1 else ""  # what all rows share is said once, above them
+            lines = [self.table_row(name, label, words.removeprefix(shared)) for name, (label, words) in rows.items()]
+            command = f"`high-order-nets train {shared}…`"
+            parts.append("\n".join([f"## {title}", "", command, "", head, *lines]))
         return "\n\n".join([*parts, self.circumstances()])
 
     def circumstances(self) -> str:
         """Say on what the figures were measured."""
         runs = [run.metrics for name in self.rows for run in self.runs_of(name)]
-        cpu = next(
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        )
+        devices = {run.get("device", "cpu") for run in runs}
+        on = ", ".join(sorted(processor(torch.device("cpu")) if "cpu" in name else name for name in devices))
         versions = ", ".join(f"{name} {version}" for name, version in runs[0]["versions"].items())
         dates = sorted(run["date"][:10] for run in runs)
-        return f"Measured {dates[0]} to {dates[-1]} on {cpu}, {runs[0]['cpus']} cores, one thread a run; {versions}."
+        return f"Measured {dates[0]} to {dates[-1]} on {on}, {runs[0]['cpus']} cores, one thread a run; {versions}."

@@ -97,7 +97,7 @@ PRESETS = {
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_build_networks_of_their_sizes(name: str) -> None:
-    config = composed(f"experiment={name}", "layer_type=standard")
+    config = composed(f"experiment={name}")
     with torch.device("meta"):
         net, _ = network(config, ImageSpec(3, 32, tuple("0123456789")))
     assert count_parameters(net) == PRESETS[name]
