@@ -148,6 +148,8 @@ class Comparison:
     def circumstances(self) -> str:
         """Say on what the figures were measured."""
         runs = [run.metrics for name in self.rows for run in self.runs_of(name)]
+        if not runs:
+            return "Nothing has been run."
         devices = {run.get("device", "cpu") for run in runs}
         on = ", ".join(sorted(processor(torch.device("cpu")) if "cpu" in name else name for name in devices))
         versions = ", ".join(f"{name} {version}" for name, version in runs[0]["versions"].items())

@@ -48,10 +48,10 @@ class RPoly(Pi):
         return self.alpha * super().second_order(f, s)
 
     def reset_parameters(self) -> None:
-        """Draw the convolutions but for the shortcut's."""
-        for module in self.children():
-            if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=4 / math.sqrt(module.weight[0].numel()))
+        """Draw the convolutions of F and of the second order."""
+        for index in range(1, self.last + 1):
+            weight = getattr(self, f"conv{index}").weight
+            nn.init.normal_(weight, std=4 / math.sqrt(weight[0].numel()))
 
     @classmethod
     def tail(cls, stage: int) -> list[nn.Module]:
@@ -95,7 +95,7 @@ class DPoly(RPoly):
             return f + s + (self.alpha * self.layer(self.last, h)).to(f.dtype), (*earlier, h)
 
     def reset_parameters(self) -> None:
-        """Draw the convolutions, and start α at 1."""
+        """Draw them, and start α at 1."""
         super().reset_parameters()
         nn.init.ones_(self.alpha)
 
