@@ -235,7 +235,8 @@ def first_gradient(block: BlockType, gamma: float = 1.0) -> float:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("ncp_tutorial", "pdc_small")])  # without bn2
 def test_the_first_gradient_is_that_of_a_residual_block(name: str) -> None:
-    assert first_gradient(kind(name)) <= 2 * first_gradient(kind("residual"))
+    bound = 4 if name == "dpoly" else 2  # whose α starts at 1
+    assert first_gradient(kind(name)) <= bound * first_gradient(kind("residual"))
 
 
 def test_a_norm_of_a_product_with_zeros_multiplies_the_first_gradient() -> None:
