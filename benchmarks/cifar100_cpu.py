@@ -1,17 +1,8 @@
-"""Run and tabulate the CIFAR-100 comparison on a CPU: results/cifar100_cpu.md.
+"""The CIFAR-100 comparison on a CPU, results/cifar100_cpu.md; comparison.py says how it is run."""
 
-    python benchmarks/cifar100_cpu.py run [PATTERN …]      the rows whose name matches, those not run yet, one by one
-    python benchmarks/cifar100_cpu.py table                the tables in results/cifar100_cpu.md, from what has been run
-
-Where runs and figures land: see campaign.py.
-"""
-
-import statistics
 import sys
 
-from campaign import Campaign
-
-from high_order_nets.sweeps.table import Row, spread
+from comparison import Comparison
 
 SHORT, LONG = "experiment=cifar100_cpu", "experiment=cifar100_cpu_long"
 POLY = "layer_type=polynomial2d n=3"
@@ -85,44 +76,12 @@ TABLES = {
     "One function a channel (sharing=channel), short form": SHARING,
     "Long form": LONG_ROWS,
 }
-ROWS = {name: row for table in TABLES.values() for name, row in table.items()}
 SEEDS = (
     dict.fromkeys(("relu", "relu-wide", "crelu", "poly3", "poly3-match"), 3)
     | dict.fromkeys(LONG_ROWS, 2)
     | {"long-poly3-linear": 1}
 )
-CAMPAIGN = Campaign(
-    "cifar100_cpu",
-    ROWS,
-    kept=("test_acc", "test_acc5", "test_loss", "train_acc", "train_loss", "images_per_second"),
-    seeds=SEEDS,
-)
-
-
-def table_row(name: str, label: str, overrides: str) -> str:
-    """Format one row: mean ± standard deviation (n) in percent, sizes, seconds."""
-    row = Row({}, CAMPAIGN.runs_of(name))
-    short = overrides.removeprefix(LONG).removeprefix(SHORT).strip()
-    if not row.runs:
-        return f"| {label} | `{short}` | not run | | | | |"
-    if any(run.status == "diverged" for run in row.runs):
-        return f"| {label} | `{short}` | diverged | | | | |"
-    parameters, macs = (row.values(key)[0] / 1e6 for key in ("parameters", "macs"))
-    seconds = statistics.median(row.values("seconds_per_epoch"))
-    figures = f"{spread(row, 'test_acc')} | {spread(row, 'train_acc')}"
-    return f"| {label} | `{short}` | {figures} | {parameters:.3f} M | {macs:.2f} M | {seconds:.0f} |"
-
-
-def tables() -> str:
-    """Make the tables and what made them, as Markdown."""
-    head = "| network | overrides | test, % | train, % | parameters | multiply-adds | s/epoch |\n" + "|---" * 7 + "|"
-    parts = []
-    for title, rows in TABLES.items():
-        lines = [table_row(name, *row) for name, row in rows.items()]
-        preset = LONG if rows is LONG_ROWS else SHORT
-        parts.append("\n".join([f"## {title}", "", f"`high-order-nets train {preset} …`", "", head, *lines]))
-    return "\n\n".join([*parts, CAMPAIGN.circumstances()])
-
+"""How many seeds a row gets; one where nothing is said."""
 
 if __name__ == "__main__":
-    CAMPAIGN.main(sys.argv[1:], tables)
+    Comparison("cifar100_cpu", TABLES, SEEDS).main(sys.argv[1:])

@@ -1,15 +1,8 @@
-"""Run and tabulate the comparison of feed-forwards on WikiText-2: results/wikitext2.md.
+"""The comparison of feed-forwards on WikiText-2, results/wikitext2.md; comparison.py says how it is run."""
 
-python benchmarks/wikitext2.py run [PATTERN …]      the rows whose name matches, those not run yet, one by one
-python benchmarks/wikitext2.py table                the tables in results/wikitext2.md, from what has been run
-"""
-
-import statistics
 import sys
 
-from campaign import Campaign
-
-from high_order_nets.sweeps.table import Row, spread
+from comparison import Comparison
 
 FORM = "experiment=wikitext2"
 MATCH = "rescale_planes=match"
@@ -34,40 +27,12 @@ SOFTMAXES = {
     "softmax-full": ("standard, ReLU, full softmax, tied", f"{PART} softmax=full"),
     "softmax-adaptive": ("standard, ReLU, adaptive softmax", f"{PART} softmax=adaptive"),
 }
-CAMPAIGN = Campaign(
-    "wikitext2",
-    ROWS | SOFTMAXES,
-    kept=("val_perplexity", "test_perplexity", "test_bits_per_token", "train_perplexity", "tokens_per_second"),
-    seeds=dict.fromkeys(("relu", "gelu", "poly3", "continuous", "fourier3"), 2),
-)
-HEAD = "| feed-forward | overrides | test | validation | training | parameters | multiply-adds a block | tokens/s |"
 TABLES = {
     "Feed-forwards at equal parameters, two epochs": ROWS,
     "Full and adaptive softmax, 30 % of the text": SOFTMAXES,
 }
-
-
-def table_row(name: str, label: str, overrides: str) -> str:
-    """Format one row: perplexities, mean ± standard deviation (n), sizes, speed."""
-    row = Row({}, CAMPAIGN.runs_of(name))
-    short = overrides.removeprefix(FORM).strip()
-    if not row.runs:
-        return f"| {label} | `{short}` | not run | | | | | |"
-    perplexities = " | ".join(spread(row, f"{split}_perplexity") for split in ("test", "val", "train"))
-    parameters, macs = (row.values(key)[0] / 1e6 for key in ("parameters", "macs"))
-    speed = statistics.median(row.values("tokens_per_second"))
-    return f"| {label} | `{short}` | {perplexities} | {parameters:.3f} M | {macs:.1f} M | {speed:,.0f} |"
-
-
-def tables() -> str:
-    """Make the tables and what made them, as Markdown."""
-    parts = []
-    for title, rows in TABLES.items():
-        lines = [table_row(name, *row) for name, row in rows.items()]
-        head = [HEAD, "|---" * 8 + "|"]
-        parts.append("\n".join([f"## {title}", "", f"`high-order-nets train {FORM} …`", "", *head, *lines]))
-    return "\n\n".join([*parts, CAMPAIGN.circumstances()])
-
+SEEDS: dict[str, int] = dict.fromkeys(("relu", "gelu", "poly3", "continuous", "fourier3"), 2)
+SHOWN = {"test": "test_perplexity", "validation": "val_perplexity", "training": "train_perplexity"}
 
 if __name__ == "__main__":
-    CAMPAIGN.main(sys.argv[1:], tables)
+    Comparison("wikitext2", TABLES, SEEDS, SHOWN).main(sys.argv[1:])

@@ -14,10 +14,12 @@ log = logging.getLogger(__name__)
 Config = dict[str, Any]
 DEBUG_EPOCHS, DEBUG_IMAGES = 1, 16
 """What trainer=debug trains: epochs, and images a batch at most."""
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
-"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
+UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "measure", "checkpoint", "unread")
+"""What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, unread."""
 ABSENT = object()
 NEWER: dict[str, Any] = {
+    "block.name": "residual",
+    "choices.block": "residual",
     "dataset.kind": "images",
     "task.name": "classification",
     "choices.task": "classification",

@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from .. import targets
 from ..errors import UserError, nearest, show
 from ..names import layer_name
 from ..settings import ABSENT, Config, at, validates
@@ -29,6 +30,10 @@ _PARTS = Rule(
 _URLS = Rule(
     "a list of addresses such as [https://example.org/a.zip]",
     lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
+)
+_DEGREES = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
+_STAGES = Rule(
+    "four whole numbers of at least 1, such as [2,2,1,1]", lambda value: _SIZES.holds(value) and len(value) == 4
 )
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
@@ -114,6 +119,18 @@ RULES: dict[str, Rule] = {
     "model_name.cutoffs": _SIZES | NULL,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
+    "measure.degree": whole("[0, inf)"),
+    "model_name.recursion": word("ccp", "ncp"),
+    "model_name.degrees": _DEGREES,
+    "model_name.start": word("kaiming", "torch"),
+    "model_name.layers": _STAGES,
+    "model_name.planes": _STAGES,
+    "block.before": whole("[0, inf)"),
+    "block.after": whole("[0, inf)"),
+    "block.degree": whole("[2, inf)"),
+    "block.recursion": word("ccp", "ncp", "ncp_skip"),
+    "block.ranks": _STAGES | NULL,
+    "block.norm": word("batch", "instance"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }
@@ -175,6 +192,12 @@ def _check_together(config: Config) -> None:
         raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
     if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
         raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
+    if config["block"]["name"] != "residual" and not str(config["model_name"]["_target_"]).startswith(targets.RESNETS):
+        chosen = config["choices"]
+        raise UserError(
+            f"block={chosen['block']}: model_name={chosen['model_name']} has no blocks to choose; take pinet18, "
+            "pinet50, resnet10 or resnet10_small"
+        )
     _check_refinement(config, config["refine"])
     family, dimensions = layer_name(config["choices"]["layer_type"])
     if dimensions not in ("", "2d"):

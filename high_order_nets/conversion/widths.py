@@ -8,6 +8,7 @@ from torch import nn
 from torchvision.models import ResNet
 
 from ..errors import UserError
+from ..layers import IBN, IterNorm, SharedNorm
 from .bonds import Bonds, given_attributes
 
 WITH_WIDTH = "ResNets, simple, mlp, transformer"
@@ -31,7 +32,7 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
     if rescale_planes := getattr(net, "rescale_planes", None):  # a network that knows which of its widths are free
         rescale_planes(divisor)
         return
-    others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm | nn.InstanceNorm2d)}
+    others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm)}
     if others:
         raise UserError(f"{asked}: cannot resize {', '.join(others)}; convert with norm= after the width is right")
     layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
@@ -54,6 +55,13 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
                 made[id(child)] = None if new is None else _as_it_was(child, new)
             if new := made[id(child)]:
                 setattr(parent, key, new)
+    start_anew(net)
+
+
+def start_anew(net: nn.Module) -> None:
+    """Let a network that draws its weights in its own way do so again, after layers of it were made anew."""
+    if isinstance(net, ResNet) and callable(draw := getattr(net, "reset_parameters", None)):
+        draw()
 
 
 def _as_it_was(old: nn.Module, new: nn.Module) -> nn.Module:
@@ -69,9 +77,11 @@ def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is
     if isinstance(module, nn.Conv2d):
         inputs = module.in_channels if is_first else scaled(module.in_channels)
         return conv_like(module, inputs, scaled(module.out_channels))
-    if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-        options = {"affine": module.affine, "track_running_stats": module.track_running_stats}
-        return type(module)(scaled(module.num_features), module.eps, module.momentum, **options, **_like(module))
+    if isinstance(module, IBN | IterNorm | SharedNorm):
+        return module.resized(scaled(module.num_features), **_like(module))
+    if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d | nn.InstanceNorm2d):
+        options = {key: getattr(module, key) for key in ("eps", "momentum", "affine", "track_running_stats")}
+        return type(module)(scaled(module.num_features), **options, **_like(module))
     if isinstance(module, nn.Linear):
         inputs = module.in_features if is_first else scaled(module.in_features)
         outputs = module.out_features if is_last else scaled(module.out_features)

@@ -10,11 +10,12 @@ from .high_order import HighOrder
 from .init import INITS
 from .layer_type import LayerType, as_synapse, make_synapse
 from .linear import HighOrderLinear
-from .norm import L2, MaxAbs, MaxCenter
+from .norm import IBN, L2, IterNorm, MaxAbs, MaxCenter, SharedNorm
 from .product import HighOrderProduct, Product, fully_connected
 
 __all__ = [
     "DOMAINS",
+    "IBN",
     "INITS",
     "L2",
     "HighOrder",
@@ -27,10 +28,12 @@ __all__ = [
     "HighOrderLayer",
     "HighOrderLinear",
     "HighOrderProduct",
+    "IterNorm",
     "LayerType",
     "MaxAbs",
     "MaxCenter",
     "Product",
+    "SharedNorm",
     "Synapse",
     "as_synapse",
     "fully_connected",

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..layers import HighOrder, LayerType, Synapse
 from ..settings import Config
 from ..targets import resolve
+from .blocks import BlockType
 from .vision import image_classifier
 
 KNOBS = {"dropout": "input_dropout", "noise": "input_noise"}
@@ -47,6 +48,9 @@ def _standard(config: Config, spec: Spec) -> nn.Module:
     if isinstance(spec, ImageSpec) and "vocabulary" in signature(build).parameters:
         names = f"model_name={config['choices']['model_name']}: takes text"
         raise UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}")
+    if "block" in signature(build).parameters:
+        options = dict(config["block"])
+        node["block"] = BlockType(options.pop("name"), options)
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
         return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)
