@@ -29,7 +29,7 @@ SOFTMAXES = {
 }
 TABLES = {
     "Feed-forwards at equal parameters, two epochs": ROWS,
-    "Full and adaptive softmax, 30 % of the text": SOFTMAXES,
+    "Full and adaptive softmax, 30 % of the text, one epoch": SOFTMAXES,
 }
 SEEDS: dict[str, int] = dict.fromkeys(("relu", "gelu", "poly3", "continuous", "fourier3"), 2)
 SHOWN = {"test": "test_perplexity", "validation": "val_perplexity", "training": "train_perplexity"}
