@@ -36,7 +36,7 @@ class Exported(NamedTuple):
 
     path: Path
     difference: float
-    takes: str
+    takes: str = "images"
 
 
 class Format(NamedTuple):

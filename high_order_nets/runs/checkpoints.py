@@ -40,7 +40,7 @@ def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:
     Of those that are one in the module, such as tied embeddings, one name in the state is enough.
     """
     try:
-        module.load_state_dict(state | _tied(module, state))
+        module.load_state_dict(state | _tied(module, state) if isinstance(state, dict) else state)
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"ckpt={path}: of another model than its config says: {reason}") from error

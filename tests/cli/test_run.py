@@ -59,12 +59,15 @@ def test_experiments(experiment: str, expected: dict[str, object], runner: Runne
 
 
 def test_every_choice_of_every_group_passes_its_own_checks() -> None:
-    names = {group: catalogue.choices_of(group) for group in catalogue.GROUPS if group != "model_name"}
+    named = [group for group in catalogue.GROUPS if group not in ("model_name", "experiment")]
+    names = {group: catalogue.choices_of(group) for group in named}
     names["layer_type"] = [name for name in names["layer_type"] if not name.endswith(("1d", "3d"))]
     for row in range(max(map(len, names.values()))):
         line = [f"{group}={some[row % len(some)]}" for group, some in names.items()]
-        choices = compose.plan(parse(line)).jobs[0]["choices"]
+        choices = compose.plan(parse([*line, "model_name=resnet10"])).jobs[0]["choices"]  # which takes any block
         assert [f"{group}={choices[group]}" for group in names] == line
+    for name in catalogue.choices_of("experiment"):  # which are of one kind of data: with what they choose themselves
+        assert compose.plan(parse([f"experiment={name}"])).jobs[0]["choices"]["experiment"] == name
 
 
 def test_outputs_go_to_the_checkout_root_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -198,7 +198,8 @@ def test_a_stop_is_no_failure(error: BaseException, status: str) -> None:
 
 
 def test_what_does_not_decide_is_named_and_nothing_else(settings) -> None:
-    assert set(UNIMPORTANT) == {"command", "root", "num_workers", "resume", "plots", "checkpoint", "unread"}
+    named = {"command", "root", "num_workers", "resume", "plots", "checkpoint", "measure", "unread"}
+    assert set(UNIMPORTANT) == named
     config = settings() | {"unread": []}
     kept = deciding(config)
     assert set(config) - set(kept) == set(UNIMPORTANT) & set(config)
