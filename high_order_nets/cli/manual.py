@@ -27,6 +27,9 @@ _FLAGS = (
 _OTHER_NAMES = (
     ("lr=X", "learning_rate=X"),
     ("nonlinearity=False|True", "activation=none|keep"),
+    ("fraction=X", "train_fraction=X"),
+    ("bptt=N", "dataset.bptt=N; so too tokenizer"),
+    ("emsize=N", "model_name.emsize=N; so too nhid, nlayers, nhead, dropout and softmax"),
     ("run_dir=DIR", "the folder of the run; in a multirun, of its jobs"),
 )
 _WIDTH = 116  # of a wrapped line of names
@@ -44,7 +47,7 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
         _section("block", [*_columns(described("block")), "", *_group_knobs("block")]),
         _section("dataset", [*_columns(described("dataset")), "", *_group_knobs("dataset")]),
         _section("optimizer", [*_columns(described("optimizer")), "", *_group_knobs("optimizer")]),
-        _section("scheduler, norm, trainer, experiment", [_names(group) for group in _OTHERS]),
+        _section("scheduler, norm, trainer, experiment", _columns([(f"{group}=", _names(group)) for group in _OTHERS])),
         _section("Keys of those", _group_knobs("scheduler", "trainer")),
         _section(
             "search (needs optuna; -m's values are ranges)",
@@ -62,7 +65,10 @@ def training(usage: tuple[str, str]) -> str:
         "\n".join(_columns([usage])),
         _section("Examples", [line for line in EXAMPLES if " train" in line]),
         *_knobs(),
-        _section("Groups, a name of each: high-order-nets --help says all", [*map(_names, _NAMED)]),
+        _section(
+            "Groups, a name of each: high-order-nets --help says all",
+            _columns([(f"{group}=", _names(group)) for group in _NAMED]),
+        ),
         _section("Flags, anywhere on the line", _columns(_FLAGS)),
         _section("Other names", _columns(_OTHER_NAMES)),
     ]
@@ -127,7 +133,7 @@ def _group_knobs(*groups: str) -> list[str]:
 
 
 def _names(group: str) -> str:
-    return f"{group}={'|'.join(name for name, _ in described(group))}"
+    return ", ".join(name for name, _ in described(group))
 
 
 def _models() -> list[str]:
