@@ -31,13 +31,17 @@ ACTIVATIONS = (
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
 )
 
+DOMAINS = ("extrapolate", "linear", "clamp", "tanh", "mirror")
+TARGETS = ("sine", "chirp", "runge", "kink", "step", "exp_sine", "xor", "peaks", "polar", "waves")
+PARTS = tuple(f"model_name.{part}" for part in ("first", "inner", "last"))
+
 # A knob that is not here must have the type of its default in conf/.
 RULES: dict[str, Rule] = {
     "n": whole("[1, inf)"),
     "segments": whole("[1, inf)"),
     "scale": number("[1e-6, 1e6]"),
     "periodicity": number("(0, inf)") | NULL,
-    "domain": word("extrapolate", "linear", "clamp", "tanh", "mirror"),
+    "domain": word(*DOMAINS),
     "init": word("linear", "mixed", "relu", "variance_preserving", "constant_random", "uniform"),
     "parameters": word("nodal", "spectral"),
     "sharing": word("synapse", "channel") | whole("[1, inf)"),
@@ -71,9 +75,17 @@ RULES: dict[str, Rule] = {
     "precision": word("32-true", "16-mixed", "bf16-mixed", "64-true"),
     "matmul_precision": word("highest", "high", "medium"),
     "dataset.subset": word("random", "first"),
-    "dataset.normalize": word("interval", "standard"),
+    "dataset.normalize": word("interval", "standard", "none"),
     "dataset.interval": number("(0, inf)"),
     "dataset.image_size": whole("[1, inf)") | NULL,
+    "dataset.target": word(*TARGETS),
+    "dataset.points": whole("[1, inf)"),
+    "dataset.test_points": whole("[1, inf)"),
+    "dataset.noise": number("[0, inf)"),
+    "dataset.path": _STRING | NULL,
+    "dataset.inputs": _STRINGS | NULL,
+    "dataset.outputs": _STRINGS | NULL,
+    "dataset.test_fraction": number("(0, 1)"),
     "dataset.augment.crop": whole("[0, inf)"),
     "dataset.augment.rotation": number("[0, 180]"),
     "dataset.augment.cutout": whole("[0, inf)"),
@@ -94,6 +106,12 @@ RULES: dict[str, Rule] = {
     "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
+    **{f"{part}.layer_type": _STRING | NULL for part in PARTS},
+    **{f"{part}.n": whole("[1, inf)") | NULL for part in PARTS},
+    **{f"{part}.segments": whole("[1, inf)") | NULL for part in PARTS},
+    **{f"{part}.scale": number("[1e-6, 1e6]") | NULL for part in PARTS},
+    **{f"{part}.domain": word(*DOMAINS) | NULL for part in PARTS},
+    "task.loss": word("mse", "l1", "huber"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }
@@ -164,6 +182,9 @@ def _check_refinement(config: Config, refine: Config) -> None:
     """Refuse refinements that never come, that lose functions, or that the layer type does not have."""
     epochs, sizes = refine["epochs"], {key: refine[key] for key in ("n", "segments") if refine[key]}
     for key, values in sizes.items():
+        for part in PARTS:
+            if at(config, f"{part}.{key}") not in (ABSENT, None):
+                raise UserError(f"refine.{key}={values}: refines all layers alike; leave {part}.{key} out")
         if len(values) != len(epochs):
             raise UserError(f"refine.{key}={values}: expected one for each of refine.epochs={epochs}")
         if key not in config["layer_type"]:

@@ -38,3 +38,25 @@ class ImageSpec:
     def offers(self) -> dict[str, Any]:
         """Give channels, image_size and num_classes."""
         return {"channels": self.channels, "image_size": self.image_size, "num_classes": len(self.classes)}
+
+
+@dataclass(frozen=True)
+class PointSpec:
+    """Numbers that belong to numbers: inputs (batch, inputs), outputs (batch, outputs).
+
+    An output of 1 in the network is one of `deviations` in the data.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    deviations: tuple[float, ...]
+    kind: ClassVar[str] = "points"
+
+    def example(self, batch: int, device: str = "cpu") -> Tensor:
+        """Give the middle of the inputs."""
+        return torch.zeros(batch, len(self.inputs), device=device)
+
+    def offers(self) -> dict[str, Any]:
+        """Give inputs and outputs, how many there are, and the outputs' names and deviations."""
+        sizes = {"inputs": len(self.inputs), "outputs": len(self.outputs)}
+        return sizes | {"output_names": self.outputs, "deviations": self.deviations}

@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..errors import UserError
 from ..files import by_umask
 from ..runs.layout import USED, locate
 from .classifier import Classifier
-from .load import load
+from .load import load_classifier
 
 TOLERANCE = 1e-4
 """Largest difference between the logits of the network and of what was written."""
@@ -56,7 +57,7 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
     form = FORMATS[name]
     checkpoint = locate(checkpoint, USED)
     path = _destination(checkpoint, form.suffix, out)
-    module = load(checkpoint)
+    module = load_classifier(checkpoint, "export")
     part = path.with_name(f".{path.stem}.part{form.suffix}")
     try:
         with by_umask(part):
@@ -180,6 +181,6 @@ def _read_onnx(path: Path) -> Run:
 FORMATS = {
     "onnx": Format(".onnx", _write_onnx, _read_onnx),
     "torch_export": Format(".pt2", _write_program, _read_program),
-    "safetensors": Format(".safetensors", _write_safetensors, load),
+    "safetensors": Format(".safetensors", _write_safetensors, partial(load_classifier, asked="export")),
 }
 """The formats by name."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .classifier import Classifier
-from .load import load
+from .load import load_classifier
 
 TOP = 3
 """Classes named for each image."""
@@ -21,7 +21,7 @@ def predict(checkpoint: Path, images: Sequence[Path]) -> list[str]:
 
     Raises UserError for a file that is no image.
     """
-    module = load(checkpoint)
+    module = load_classifier(checkpoint, "predict")
     width = max(len(str(path)) for path in images)
     with torch.inference_mode():
         found = [module.probabilities(read_image(path, module.channels))[0] for path in images]

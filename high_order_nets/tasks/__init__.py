@@ -2,5 +2,6 @@
 
 from .base import Objective, Outcome, Task
 from .classification import Classification
+from .regression import Regression
 
-__all__ = ["Classification", "Objective", "Outcome", "Task"]
+__all__ = ["Classification", "Objective", "Outcome", "Regression", "Task"]

@@ -20,6 +20,7 @@ AUGMENT: dict[str, dict[str, Any]] = {
     "mine": OFF,
 }
 """As every file of its own had it, and a data set without a file."""
+POINTS = ("function", "table")
 
 
 @pytest.fixture(autouse=True)
@@ -38,17 +39,20 @@ def test_every_data_set_composes_to_what_it_was(name: str, root: Path) -> None:
 
 
 def test_every_data_set_is_compared() -> None:
-    assert choices_of("dataset") == sorted(AUGMENT)
-    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == AUGMENT.keys() - {"mine"}
+    assert choices_of("dataset") == sorted([*AUGMENT, *POINTS])
+    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == {*AUGMENT, *POINTS} - {"mine"}
 
 
 def test_help_knows_the_knobs_that_files_share() -> None:
     knobs = {knob.key: knob for knob in group_knobs("dataset")}
     augment = [f"dataset.augment.{key}" for key in OFF]
-    assert (
-        list(knobs) == [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
+    shared = [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
+    assert list(knobs)[: len(shared)] == shared
+    assert all(knob.meaning for knob in knobs.values())
+    of_images = ", ".join(sorted(AUGMENT.keys() - {"mine"}))
+    assert all(
+        knobs[key].section == of_images for key in shared if key not in ("dataset.normalize", "dataset.interval")
     )
-    assert all(knob.meaning and not knob.section for knob in knobs.values())
     assert knobs["dataset.augment.crop"].default == "4|1|2"
     assert knobs["dataset.augment.cutout"].default == "0"
 

@@ -15,10 +15,13 @@ from high_order_nets.config.rules import number, whole
 from high_order_nets.conversion.convert import COUNTS
 from high_order_nets.conversion.swaps import ACTIVATIONS, NORMS
 from high_order_nets.data.images.module import NORMALIZE
+from high_order_nets.data.points import module as points
+from high_order_nets.data.points.targets import TARGETS
 from high_order_nets.data.split import SUBSETS
 from high_order_nets.layers import INITS
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
+from high_order_nets.tasks import regression
 from high_order_nets.tasks.classification import LOSSES
 
 OURS: dict[str, Collection[str]] = {
@@ -31,8 +34,11 @@ OURS: dict[str, Collection[str]] = {
     "stem": STEMS,
     "activation": {"auto", "none", "keep", *ACTIVATIONS},
     "loss": LOSSES,
-    "dataset.normalize": NORMALIZE,
+    "dataset.normalize": {*NORMALIZE, *points.NORMALIZE},
+    "dataset.target": TARGETS,
     "dataset.subset": SUBSETS,
+    "task.loss": regression.LOSSES,
+    **{f"model_name.{part}.domain": DOMAINS for part in ("first", "inner", "last")},
 }
 """By knob, the table in the code that its rule repeats."""
 OTHERS: dict[str, Collection[str]] = {
