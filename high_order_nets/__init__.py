@@ -8,15 +8,17 @@ if TYPE_CHECKING:
     from .conversion.refine import coarsen as coarsen
     from .conversion.refine import refine as refine
     from .inference.load import load as load
+    from .tasks.fit import fit as fit
 
 __version__ = "0.1.0"
 _LAZY = {
     "convert": "high_order_nets.conversion.convert",
     "coarsen": "high_order_nets.conversion.refine",
     "refine": "high_order_nets.conversion.refine",
+    "fit": "high_order_nets.tasks.fit",
     "load": "high_order_nets.inference.load",
 }
-__all__ = ["coarsen", "convert", "load", "refine"]
+__all__ = ["coarsen", "convert", "fit", "load", "refine"]
 
 
 def __dir__() -> list[str]:

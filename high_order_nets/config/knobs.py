@@ -96,6 +96,8 @@ RULES: dict[str, Rule] = {
     "optimizer.p": number("(0, inf)"),
     "optimizer.max_iter": whole("[1, inf)"),
     "optimizer.history_size": whole("[1, inf)"),
+    "optimizer.tolerance_grad": number("[0, inf)"),
+    "optimizer.tolerance_change": number("[0, inf)"),
     "optimizer.line_search_fn": word("strong_wolfe") | NULL,
     "scheduler.gamma": number("(0, inf)"),
     "scheduler.milestones": _PARTS,
@@ -112,6 +114,7 @@ RULES: dict[str, Rule] = {
     **{f"{part}.scale": number("[1e-6, 1e6]") | NULL for part in PARTS},
     **{f"{part}.domain": word(*DOMAINS) | NULL for part in PARTS},
     "task.loss": word("mse", "l1", "huber"),
+    "task.loss_scale": number("(0, inf)"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }

@@ -128,6 +128,13 @@ def watch(net: nn.Module, images: Tensor, batch: int) -> dict[str, Watched]:
     return watched
 
 
+@torch.no_grad()
+def evaluated(net: nn.Module, inputs: Tensor) -> Tensor:
+    """Give the network's output in evaluation mode; nothing is changed, as in `watch`."""
+    with _evaluating(net):
+        return net.forward(inputs.to(next(net.parameters())))
+
+
 @contextmanager
 def _evaluating(net: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in net.modules()]

@@ -83,6 +83,7 @@ class Regression(Task, name="regression"):
     """Fit numbers: root mean square error, largest error and R², of several outputs also by the name of each.
 
     The network learns outputs that the data have scaled; the figures are in the units of the data, the loss is not.
+    `loss_scale` is a factor on what is minimised: torch's L-BFGS forgets steps that change the loss by less than 1e-10.
     """
 
     headline: ClassVar[str] = "rmse"
@@ -96,10 +97,11 @@ class Regression(Task, name="regression"):
         make_optimizers: MakeOptimizers,
         *,
         loss: str = "mse",
+        loss_scale: float = 1.0,
         precision: str = "32-true",
         **options: Any,
     ):
-        self._names, self._loss = output_names, LOSSES[loss]
+        self._names, self._loss, self._scale = output_names, LOSSES[loss], loss_scale
         wide = torch.float64 if precision == "64-true" else torch.float32
         self._deviations = torch.tensor(deviations, dtype=wide)
         super().__init__(net, make_optimizers, **options)
@@ -113,6 +115,10 @@ class Regression(Task, name="regression"):
                 one = slice(place, place + 1)
                 found |= {f"{name}_{output}": kinds[name](one, self._deviations) for name in ("rmse", "r2")}
         return found  # type: ignore[return-value]
+
+    def training_step(self, batch: Batch) -> Tensor:
+        """Give what is minimised: the loss times loss_scale."""
+        return self._scale * super().training_step(batch)
 
     def outcome(self, batch: Batch, split: Split) -> Outcome:
         """Compare outputs."""

@@ -1,6 +1,7 @@
 """Fully connected networks, high-order and plain, and the seed's ways to refine them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -123,7 +124,7 @@ def test_the_plain_network_becomes_high_order(channels: int, size: int) -> None:
     assert net(torch.zeros(2, channels, size, size)).shape == (2, 5)
 
 
-def bounds(net: HighOrderMLP) -> list[tuple[float, str]]:
+def bounds(net: Any) -> list[tuple[float, str]]:
     return [(layer.synapse.basis.length, layer.synapse.domain) for layer in net.layers]
 
 
@@ -146,8 +147,11 @@ def test_what_is_left_open_suits_the_place(layer_type: str, options: dict, expec
 
 def test_first_inner_and_last_layers_have_options_of_their_own() -> None:
     net = HighOrderMLP(
-        *("polynomial",),
-        **{"in_width": 2, "out_width": 1, "hidden_width": [3, 4, 5], "n": 3},
+        "polynomial",
+        in_width=2,
+        out_width=1,
+        hidden_width=[3, 4, 5],
+        n=3,
         first={"layer_type": "continuous", "segments": 4, "n": 2},
         inner={"n": 5, "segments": None},
         last={"layer_type": "fourier", "n": 7, "parameters": "spectral"},
@@ -161,7 +165,7 @@ def test_first_inner_and_last_layers_have_options_of_their_own() -> None:
 
 
 def test_state_dicts_of_before_have_the_bounds_of_then() -> None:
-    options = {"in_width": 2, "out_width": 1, "hidden_width": 4}
+    options: dict[str, Any] = {"in_width": 2, "out_width": 1, "hidden_width": 4}
     before = HighOrderMLP("polynomial", **options, scale=2.0, domain="extrapolate")
     x = torch.randn(8, 2)
     old = {key: value for key, value in before.state_dict().items() if key != "_extra_state"}
@@ -185,7 +189,7 @@ def test_a_residual_layer_adds_what_it_gets() -> None:
     plain = HighOrderMLP("polynomial", in_width=2, out_width=1, hidden_width=3, hidden_layers=3)
     plain.load_state_dict(net.state_dict())
     x = torch.rand(5, 2)
-    first, *inner, last = net.layers
+    first, *inner, last = net.layers.children()
     y = first(x)
     for layer in inner:
         y = y + layer(y)
@@ -218,5 +222,5 @@ def test_the_command_line_builds_it(words: tuple[str, ...], expected: list, sett
     assert isinstance(net, HighOrderMLP)
     assert bounds(net) == expected
     assert report.parameters_before == 8 * 3 + 9
-    standard, _ = factory.network(settings("dataset=function", "layer_type=standard", "model_name.last.n=5"), spec)
+    standard: Any = factory.network(settings("dataset=function", "layer_type=standard", "model_name.last.n=5"), spec)[0]
     assert [type(layer) for layer in standard.layers] == [nn.Linear] * 2

@@ -48,7 +48,12 @@ def test_it_is_trained_resumed_tested_tabled_loaded_and_drawn(
     assert [row["val_rmse"] for row in history(once)] == [row["val_rmse"] for row in history(twice)]
     best = min(range(4), key=lambda epoch: float(history(once)[epoch]["val_rmse"]))
     assert (whole["tested"], whole["tested_epoch"]) == ("best", best + 1)
-    assert {path.name for path in (twice / "plots").iterdir()} == {"curves.png", "ranges.png", "synapses.png"}
+    assert {path.name for path in (twice / "plots").iterdir()} == {
+        "curves.png",
+        "fits.png",
+        "ranges.png",
+        "synapses.png",
+    }
     for command in (["test", f"ckpt={twice}"], ["plot", f"ckpt={twice}"]):
         assert cli.main(command) == 0
     capsys.readouterr()

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,12 +97,13 @@ def test_bad_tables_are_refused(text: str, message: str, tmp_path: Path) -> None
 
 def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:
     path = table(tmp_path, "alpha,beta\n" + "1,2\n" * 9)
-    for arguments, message in (
+    cases: Any = (
         ((tmp_path / "no.csv",), "no such file"),
         ((path, ["alhpa"]), r"dataset\.inputs=alhpa: no column .* alpha"),
         ((path, ["beta"]), "beta: a column is an input or an output"),
         ((path, None, ["alpha", "beta"]), "no column left"),
-    ):
+    )
+    for arguments, message in cases:
         with pytest.raises(UserError, match=message):
             read_points(*arguments)
     np.savez(tmp_path / "c.npz", x=np.zeros(3))
