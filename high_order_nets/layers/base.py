@@ -131,9 +131,12 @@ class HighOrderLayer(nn.Module):
 
     def constants(self, p: Parameters) -> Tensor | None:
         """Give the constants of the functions, (first, …), where they are not in the bias or the features."""
-        if self.synapse.shared or self.synapse.parameters == "spectral" or not self.synapse.basis.has_constant:
-            return None
-        return self.rescaled(self.transformed(p.weight, slice(0, 1))[:, 0])
+        return self.rescaled(self.transformed(p.weight, slice(0, 1))[:, 0]) if self.has_constants else None
+
+    @property
+    def has_constants(self) -> bool:
+        """Say whether the functions have constants of their own, that are in neither the bias nor the features."""
+        return not self.synapse.shared and self.synapse.parameters == "nodal" and self.synapse.basis.has_constant
 
     def transformed(self, weight: Tensor, rows: slice = slice(None)) -> Tensor:
         """T w along the second axis, or some rows of it: (first, M, …) → (first, 1 + G, …)."""
