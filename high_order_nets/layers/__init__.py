@@ -5,6 +5,7 @@ from ..basis.synapse import Synapse
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
+from .coordinates import FourierFeatures, Sinusoidal, mesh, rotated
 from .helpers import high_order_convolution_layers, high_order_convolution_transpose_layers, high_order_fc_layers
 from .high_order import HighOrder
 from .init import INITS
@@ -12,11 +13,13 @@ from .layer_type import LayerType, as_synapse, make_synapse
 from .linear import HighOrderLinear
 from .norm import L2, MaxAbs, MaxCenter
 from .product import HighOrderProduct, Product, fully_connected
+from .tensor_product import HighOrderTensorProduct
 
 __all__ = [
     "DOMAINS",
     "INITS",
     "L2",
+    "FourierFeatures",
     "HighOrder",
     "HighOrderConv1d",
     "HighOrderConv2d",
@@ -27,10 +30,12 @@ __all__ = [
     "HighOrderLayer",
     "HighOrderLinear",
     "HighOrderProduct",
+    "HighOrderTensorProduct",
     "LayerType",
     "MaxAbs",
     "MaxCenter",
     "Product",
+    "Sinusoidal",
     "Synapse",
     "as_synapse",
     "fully_connected",
@@ -38,4 +43,6 @@ __all__ = [
     "high_order_convolution_transpose_layers",
     "high_order_fc_layers",
     "make_synapse",
+    "mesh",
+    "rotated",
 ]
