@@ -11,6 +11,7 @@ from tests.runner import Runner
 
 # What the scripts in examples/ preset; test_run.py runs the scripts themselves.
 PRESETS = {"cifar100": {"dataset": "cifar100", "model_name": "resnet10"}, "mnist": {"dataset": "mnist"}}
+PRESETS |= {name: {"experiment": name} for name in ("symbolic", "xor", "function_example")}
 _POLY = "train_fraction=1.0 layer_type=polynomial2d"
 _LION = "gradient_clip_val=0.0 learning_rate=1e-4"
 _CONT = "layer_type=continuous2d segments=2 n=3"
