@@ -76,7 +76,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspace")
     metrics = run("train val_fraction=0.2", folder / "outputs/mine")
     assert metrics[0]["status"] == "finished"
-    run("examples/symbolic.py", folder / "outputs/symbolic")
     for name in ("try", "compare", "digits"):
         shutil.copytree(folder / "outputs/mine", folder / "outputs" / name)
     for name in ("image.png", "photo.jpg"):

@@ -1,12 +1,14 @@
 """Learned functions as formulas, a small network as one expression."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sympy
 import torch
 
-from high_order_nets import fit
+from high_order_nets import cli, fit
 from high_order_nets.data.points.targets import draw_points
 from high_order_nets.errors import UserError
 from high_order_nets.inference.attribution import trace, without_neuron
@@ -107,3 +109,15 @@ def test_the_formula_of_a_function_is_found() -> None:
     (expression,) = reading.expressions.values()
     values = sympy.lambdify(sympy.symbols("x0 x1"), expression)(*points.test_x.T.numpy())
     assert float((torch.as_tensor(values) - points.test_y[:, 0]).abs().max()) < 0.05
+
+
+@pytest.mark.slow
+def test_a_run_is_read_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert cli.main(["train", "experiment=symbolic", "plots.enabled=false", "trainer=cpu", f"run_dir={run}"]) == 0
+    assert json.loads((run / "metrics.json").read_text())["test_rmse"] < 1e-4
+    capsys.readouterr()
+    assert cli.main(["formula", f"ckpt={run}"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("sin, R²", "x², R²", "exp, R²", "f = 1.0"))
+    assert (run / "plots" / "network.png").is_file()
