@@ -42,7 +42,11 @@ METRICS = {
         Metric("rmse", "root mean square error", "{:.4g}"),
         Metric("r2", "R²", "{:.6f}", higher_is_better=True, curve=False),
         Metric("max_error", "largest error", "{:.4g}", curve=False),
+        Metric("perplexity", "perplexity", "{:,.2f}"),
+        Metric("bits_per_token", "bits a token", curve=False),
         Metric("loss", "loss"),
+        Metric("best_acc", "accuracy, best epoch", "{:.2%}", higher_is_better=True, percent=True, curve=False),
+        Metric("degree", "degree along a line", "{:.1f}"),
     )
 }
 """What tasks measure; the first are the first in files and tables."""

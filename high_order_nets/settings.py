@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from .errors import show
@@ -13,10 +14,12 @@ log = logging.getLogger(__name__)
 Config = dict[str, Any]
 DEBUG_EPOCHS, DEBUG_IMAGES = 1, 16
 """What trainer=debug trains: epochs, and images a batch at most."""
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "checkpoint", "unread")
-"""What of a config leaves the result as it is: how it was started, where things are, what is saved, drawn, unread."""
+UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "measure", "checkpoint", "unread")
+"""What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, unread."""
 ABSENT = object()
 NEWER: dict[str, Any] = {
+    "block.name": "residual",
+    "choices.block": "residual",
     "dataset.kind": "images",
     "task.name": "classification",
     "choices.task": "classification",
@@ -57,7 +60,7 @@ def at(config: Config, key: str) -> Any:
 
 def deciding(config: Config, besides: Iterable[str] = ()) -> Config:
     """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
-    return _without(config, {*UNIMPORTANT, "dataset.root", *unread_by(config), *besides})
+    return _without(config, {*UNIMPORTANT, "dataset.root", "dataset.urls", *unread_by(config), *besides})
 
 
 def unread_by(config: Config) -> tuple[str, ...]:
@@ -74,6 +77,19 @@ def is_unread(config: Config, key: str) -> bool:
 def both_deciding(one: Config, other: Config) -> tuple[Config, Config]:
     """Return what decides of two configs that are compared: a knob that one does not read makes no difference."""
     return deciding(one, unread_by(other)), deciding(other, unread_by(one))
+
+
+def has_own_validation(config: Config) -> bool:
+    """Return whether the data set brings its validation split: every text but a single file of one's own."""
+    dataset = config.get("dataset", {})
+    return dataset.get("kind") == "text" and (
+        dataset.get("path") is None or Path(dataset["path"]).expanduser().is_dir()
+    )
+
+
+def validates(config: Config) -> bool:
+    """Return whether a run has a validation split."""
+    return config["val_fraction"] > 0 or has_own_validation(config)
 
 
 def is_debug(config: Config) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from .errors import UserError, show
 
 BASES = "high_order_nets.basis."
+RESNETS = "high_order_nets.models.resnet."  # whose builders take the block of block=
 LAYER_TYPES = "high_order_nets.layers.structured."  # those that are no basis
 # What each part of the config may name. A new library of optimizers or models is one more prefix here.
 PREFIXES: dict[str, tuple[str, ...]] = {

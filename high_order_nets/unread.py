@@ -6,7 +6,7 @@ from functools import cache
 from . import targets
 from .errors import show
 from .paths import conf_dir
-from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, is_debug
+from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, has_own_validation, is_debug
 
 FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
@@ -40,6 +40,10 @@ def _makes_its_layers(config: Config) -> bool:
     return str(config["model_name"]["_target_"]).endswith(".high_order_mlp")
 
 
+def _text(config: Config) -> bool:
+    return config["dataset"].get("kind") == "text"
+
+
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (FUNCTIONS, "layer_type", _no_synapse),
     (("skip", "linear_output"), "layer_type", lambda config: config["layer_type"]["_target_"] is None),
@@ -49,10 +53,10 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("stem",), "model_name", _own_stem),
     (("width", "rescale_planes", "skip", "linear_output"), "model_name", _makes_its_layers),
     (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
-    (("loss", "label_smoothing"), "task", lambda config: config["task"]["name"] == "regression"),
     (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
     (("model_name.hidden_width",), "model_name.hidden_layers", lambda c: c["model_name"].get("hidden_layers") == 0),
     (("epochs_per_layer",), "layer_by_layer", lambda config: not config["layer_by_layer"]),
+    (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in ("language", "regression")),
     (("label_smoothing",), "loss", lambda config: config["loss"] == "mse"),
     (("weight_decay", "optimizer.default_weight_decay"), "optimizer", _lbfgs),
     (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),
@@ -62,6 +66,10 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
         "warmup_epochs",
         lambda config: config["warmup_epochs"] >= config["max_epochs"],
     ),
+    (("augment", "channels_last", "stem"), "dataset", _text),
+    (("val_fraction", "dataset.test_fraction"), "dataset", has_own_validation),
+    (("dataset.vocabulary",), "dataset.tokenizer", lambda config: config["dataset"].get("tokenizer") == "word"),
+    (("dataset.min_count",), "dataset.tokenizer", lambda config: config["dataset"].get("tokenizer") == "bpe"),
     (("dataset.augment",), "augment", lambda config: not config["augment"]),
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..config.knobs import RULES
 from ..config.overrides import literals
+from ..config.rules import number, whole
 from ..errors import UserError, nearest
 from ..runs.layout import TESTED, WEIGHTS, locate
 from ..terminal import PROGRAM, show
@@ -95,12 +97,23 @@ def _layers(text: str) -> int | list[str]:
     return int(text)
 
 
+FORETELLING = {
+    "tokens": whole("[0, inf)"),
+    "temperature": number("[0, inf)"),
+    "top_k": whole("[1, inf)"),
+    "seed": RULES["seed"],
+}
+"""What may be said of the continuation of a text."""
+
+
 def _predict(argv: list[str]) -> int:
+    if any(argument.startswith("text=") for argument in argv):
+        return _foretell(literals(argv, ("ckpt", "text", *FORETELLING)))
     values = literals([argument for argument in argv if argument.startswith("ckpt=")], ("ckpt",))
     images = [Path(argument).expanduser() for argument in argv if not argument.startswith("ckpt=")]
     checkpoint = _checkpoint("predict", values)
     if not images:
-        raise UserError("predict: expected image files after ckpt=PATH")
+        raise UserError('predict: expected image files after ckpt=PATH, or text="A bit of text"')
     if missing := [path for path in images if not path.is_file()]:
         what = (
             "is a folder; expected the image files in it" if missing[0].is_dir() else "no such file; expected an image"
@@ -112,6 +125,28 @@ def _predict(argv: list[str]) -> int:
     return 0
 
 
+def _foretell(values: Mapping[str, str]) -> int:
+    checkpoint = _checkpoint("predict", values)
+    if not values["text"].strip():
+        raise UserError("text=: empty; expected some words that something is to follow")
+    numbers = {key: _number(values[key]) for key in FORETELLING if key in values}
+    for key, value in numbers.items():
+        FORETELLING[key].check(key, value)
+    from ..inference import predict  # noqa: PLC0415 - torch only after every check
+
+    tokens = numbers.pop("tokens", predict.TOKENS)
+    show("\n".join(predict.foretell(checkpoint, values["text"], tokens, predict.Choice(**numbers))))
+    return 0
+
+
+def _number(text: str) -> Any:
+    """Read a number as YAML would; what is none is left for the rule to name."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
 def _export(argv: list[str]) -> int:
     values = literals(argv, ("ckpt", "format", "out"))
     checkpoint, name = _checkpoint("export", values), values.get("format", "")
@@ -121,7 +156,7 @@ def _export(argv: list[str]) -> int:
 
     done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None)
     written = shlex.quote(str(done.path))
-    show(f"{written}: logits differ from the network's by at most {done.difference:.1e} on random images")
+    show(f"{written}: logits differ from the network's by at most {done.difference:.1e} on random {done.takes}")
     return 0
 
 
@@ -185,7 +220,11 @@ COMMANDS = {
         "plot ckpt=PATH [layers=N|a*,b*] [out=DIR] [format=pdf|svg]",
         "draw functions, ranges and curves of a run",
     ),
-    "predict": Command(_predict, "predict ckpt=PATH IMAGE ...", "name what a trained network sees in image files"),
+    "predict": Command(
+        _predict,
+        'predict ckpt=PATH IMAGE ... | text="..." [tokens=N] [temperature=T] [top_k=K] [seed=S]',
+        "name what a trained network sees in image files, or go on with a text",
+    ),
     "export": Command(
         _export,
         f"export ckpt=PATH format={'|'.join(manual.FORMATS)} [out=PATH]",

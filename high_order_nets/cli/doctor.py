@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from .. import compiler
+from ..config.catalogue import own_datasets
 from ..errors import UserError
 from ..paths import PACKAGE, data_root, project_root
 
@@ -99,12 +100,16 @@ def data() -> Iterator[Finding]:
     root = data_root()
     yield Finding("root", f"{root} ({'$HIGH_ORDER_NETS_DATA' if 'HIGH_ORDER_NETS_DATA' in os.environ else 'default'})")
     yield Finding("digits", "embedded")
+    yield Finding("sentences", "embedded")
     try:
         from ..data.images.sources import SOURCES  # noqa: PLC0415 - needs torch
+        from ..data.text.files import WIKITEXT  # noqa: PLC0415
     except ImportError:  # said under Devices
         return
-    for name in sorted({*SOURCES, *(path.stem for path in root.glob("*.safetensors"))}):
+    for name in sorted({*SOURCES, *own_datasets(root)}):
         yield _data_set(name, root)
+    for name in WIKITEXT:
+        yield from _wikitext(name, root)
 
 
 def _data_set(name: str, root: Path) -> Finding:
@@ -119,11 +124,31 @@ def _data_set(name: str, root: Path) -> Finding:
             return Finding(name, "", str(error))
         return Finding(name, f"{len(images.train_images):,} + {len(images.test_images):,} images, prepared")
     source = find_source(name, root)
-    if source.present():
-        return Finding(name, f"in {source.folder}; checked and prepared by the first run")
-    return Finding(
-        name, "not there", f"the first run downloads it; without a network, put its files under {source.folder}"
-    )
+    return _unprepared(name, source.present(), source.folder)
+
+
+def _wikitext(name: str, root: Path) -> Iterator[Finding]:
+    from ..data.text.corpus import read_prepared  # noqa: PLC0415 - needs torch
+    from ..data.text.files import wikitext  # noqa: PLC0415
+
+    text = wikitext(name, root, ())
+    made = sorted(root.glob(f"{text.stem}.*.safetensors"))  # one a tokenizer
+    if not made:
+        yield _unprepared(name, text.present(), text.folder)
+    for path in made:
+        try:
+            corpus = read_prepared(path, text.stem)
+        except UserError as error:
+            yield Finding(name, "", str(error))
+        else:
+            tokens = " + ".join(f"{len(split):,}" for split in (corpus.train, corpus.valid, corpus.test))
+            yield Finding(name, f"{tokens} tokens of {len(corpus.tokenizer):,}, prepared")
+
+
+def _unprepared(name: str, present: bool, folder: Path) -> Finding:
+    if present:
+        return Finding(name, f"in {folder}; checked and prepared by the first run")
+    return Finding(name, "not there", f"the first run downloads it; without a network, put its files under {folder}")
 
 
 def disks() -> Iterator[Finding]:

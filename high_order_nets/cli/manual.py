@@ -18,7 +18,7 @@ EXAMPLES = (
     "high-order-nets predict ckpt=outputs/try image.png",
 )
 _OTHERS = ("scheduler", "norm", "trainer", "experiment")
-_NAMED = ("layer_type", "dataset", "optimizer", *_OTHERS)
+_NAMED = ("layer_type", "block", "dataset", "optimizer", *_OTHERS)
 _FLAGS = (
     ("-m, --multirun", "run every combination of values given as a,b,c"),
     ("--cfg job", "show the config instead of running; --resolve, --package X"),
@@ -41,6 +41,7 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
         *_knobs(),
         _section("layer_type (also as name2d)", _columns(described("layer_type"))),
         _section("model_name", _models()),
+        _section("block", [*_columns(described("block")), "", *_group_knobs("block")]),
         _section("dataset", [*_columns(described("dataset")), "", *_group_knobs("dataset")]),
         _section("optimizer", [*_columns(described("optimizer")), "", *_group_knobs("optimizer")]),
         _section("scheduler, norm, trainer, experiment", [_names(group) for group in _OTHERS]),

@@ -10,7 +10,18 @@ from .. import targets
 from ..names import DIMENSIONS, TORCHVISION
 from ..paths import conf_dir, config_file, data_root
 
-GROUPS = ("layer_type", "model_name", "dataset", "optimizer", "scheduler", "norm", "trainer", "task", "experiment")
+GROUPS = (
+    "layer_type",
+    "model_name",
+    "block",
+    "dataset",
+    "optimizer",
+    "scheduler",
+    "norm",
+    "trainer",
+    "task",
+    "experiment",
+)
 KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
 PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name
 CHOICES = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")

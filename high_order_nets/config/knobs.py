@@ -4,9 +4,10 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from .. import targets
 from ..errors import UserError, nearest, show
 from ..names import layer_name
-from ..settings import ABSENT, Config, at
+from ..settings import ABSENT, Config, at, validates
 from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
@@ -25,6 +26,14 @@ _BETAS = Rule(
 _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
+)
+_URLS = Rule(
+    "a list of addresses such as [https://example.org/a.zip]",
+    lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
+)
+_DEGREES = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
+_STAGES = Rule(
+    "four whole numbers of at least 1, such as [2,2,1,1]", lambda value: _SIZES.holds(value) and len(value) == 4
 )
 ACTIVATIONS = (
     *("none", "keep", "auto", "relu", "relu6", "leaky_relu", "silu", "gelu"),
@@ -89,6 +98,12 @@ RULES: dict[str, Rule] = {
     "dataset.augment.crop": whole("[0, inf)"),
     "dataset.augment.rotation": number("[0, 180]"),
     "dataset.augment.cutout": whole("[0, inf)"),
+    "dataset.bptt": whole("[1, inf)"),
+    "dataset.stride": whole("[1, inf)") | NULL,
+    "dataset.tokenizer": word("word", "bpe"),
+    "dataset.vocabulary": whole("[257, 1000000]"),
+    "dataset.min_count": whole("[1, inf)"),
+    "dataset.urls": _URLS,
     "optimizer.default_learning_rate": number("(0, inf)"),
     "optimizer.default_weight_decay": number("[0, inf)"),
     "optimizer.betas": _BETAS,
@@ -106,6 +121,14 @@ RULES: dict[str, Rule] = {
     "plots.every_n_epochs": whole("[1, inf)") | NULL,
     "plots.format": word("png", "pdf", "svg"),
     "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
+    "model_name.emsize": whole("[1, inf)"),
+    "model_name.nhid": whole("[1, inf)"),
+    "model_name.nlayers": whole("[1, inf)"),
+    "model_name.nhead": whole("[1, inf)"),
+    "model_name.dropout": number("[0, 1)"),
+    "model_name.positions": word("learned", "rotary"),
+    "model_name.softmax": word("full", "adaptive"),
+    "model_name.cutoffs": _SIZES | NULL,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
     **{f"{part}.layer_type": _STRING | NULL for part in PARTS},
@@ -115,6 +138,18 @@ RULES: dict[str, Rule] = {
     **{f"{part}.domain": word(*DOMAINS) | NULL for part in PARTS},
     "task.loss": word("mse", "l1", "huber"),
     "task.loss_scale": number("(0, inf)"),
+    "measure.degree": whole("[0, inf)"),
+    "model_name.recursion": word("ccp", "ncp"),
+    "model_name.degrees": _DEGREES,
+    "model_name.start": word("kaiming", "torch"),
+    "model_name.layers": _STAGES,
+    "model_name.planes": _STAGES,
+    "block.before": whole("[0, inf)"),
+    "block.after": whole("[0, inf)"),
+    "block.degree": whole("[2, inf)"),
+    "block.recursion": word("ccp", "ncp", "ncp_skip"),
+    "block.ranks": _STAGES | NULL,
+    "block.norm": word("batch", "instance"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }
@@ -168,12 +203,20 @@ def _check_together(config: Config) -> None:
         raise UserError(f"n={layer['n']}: continuous pieces meet at shared nodes, so segments={pieces} needs n >= 2")
     if config["scheduler"]["name"] == "plateau" and config["warmup_epochs"] > 0:
         raise UserError(f"warmup_epochs={config['warmup_epochs']}: scheduler=plateau has none; take cosine or none")
-    if config["early_stopping"] and not config["val_fraction"] > 0:
+    if config["early_stopping"] and not validates(config):
         raise UserError(f"early_stopping={config['early_stopping']}: needs a validation split; add val_fraction=0.1")
+    if (dataset := config["dataset"]).get("stride") and dataset["stride"] > dataset["bptt"]:
+        raise UserError(f"dataset.stride={dataset['stride']}: may be dataset.bptt={dataset['bptt']} at most")
     if config["layer_by_layer"] and config["early_stopping"]:
         raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
     if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
         raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
+    if config["block"]["name"] != "residual" and not str(config["model_name"]["_target_"]).startswith(targets.RESNETS):
+        chosen = config["choices"]
+        raise UserError(
+            f"block={chosen['block']}: model_name={chosen['model_name']} has no blocks to choose; take pinet18, "
+            "pinet50, resnet10 or resnet10_small"
+        )
     _check_refinement(config, config["refine"])
     family, dimensions = layer_name(config["choices"]["layer_type"])
     if dimensions not in ("", "2d"):

@@ -10,7 +10,14 @@ from typing import NoReturn
 from ..errors import UserError, expected, nearest, twin
 from .catalogue import CHOICES, GROUPS, KEYS, PARTS, everyday_knobs, group_knobs
 
-RENAMED = {"lr": "learning_rate"}
+RENAMED = {
+    "lr": "learning_rate",
+    # as the scripts for WikiText have always called them
+    "fraction": "train_fraction",
+    "bptt": "dataset.bptt",
+    "tokenizer": "dataset.tokenizer",
+    **{key: f"model_name.{key}" for key in ("emsize", "nhid", "nlayers", "nhead", "dropout", "softmax")},
+}
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
 LITERAL = ("text", "path", "ckpt", "resume", "dataset.root")

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 _OWN = ("_parameters", "_buffers", "_modules")
-_PARTS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
-"""Parameters and buffers that torch gives the layers, norms and activations that can be replaced."""
+_PARTS = {"weight", "bias", "running_mean", "running_var", "running_whitening", "num_batches_tracked"}
+"""Parameters and buffers that torch and this library give the layers, norms and activations that can be replaced."""
 
 
 class Bonds:

@@ -53,12 +53,13 @@ def convert(
       LayerType.
     - norm: keep, none, batch, layer, group, instance, max_abs, max_center, l2.
     - activation: none, keep or a name; auto is none where the new layers bend by themselves, else keep. Gates stay.
-    - rescale_planes: divide the widths by this (ResNets, simple, mlp); `match`: until the parameter count equals the
-      module's; `match_reduced`: the same, the constants of a neuron counted once.
+    - rescale_planes: divide the widths by this (ResNets, simple, mlp, a transformer's feed-forwards); `match`: until
+      the parameter count equals the module's; `match_reduced`: the same, the constants of a neuron counted once.
     - skip: `stem`, `head`, `downsample` or patterns of module names that are left as they are.
     - linear_output: keep the classifier head linear.
 
-    Layers are swapped by exact type, and their weights are new. What others share, hook, hold or read is left, and the
+    Layers are swapped by exact type, and their weights are new; a network with a method `init_converted()` is asked to
+    bring them to the size of its own start. What others share, hook, hold or read is left, and the
     report says why. Raises UserError for a name that is not known or widths that cannot be changed.
     """
     if not module._modules:  # a bare layer, which is no head, or a bare norm: it takes a parent to be replaced in
@@ -130,7 +131,9 @@ def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> f
         raise UserError(f"rescale_planes={rescale_planes!r}: expected a positive number, match or match_reduced")
     if not scalable(module):
         name = type(module).__name__
-        raise UserError(f"rescale_planes={rescale_planes}: {name} has no common width; ResNets, simple, mlp have one")
+        raise UserError(
+            f"rescale_planes={rescale_planes}: {name} has no common width; ResNets, simple, mlp, transformer have one"
+        )
     blueprint = deepcopy(module).to("meta")
 
     def parameters(divisor: float) -> int:
@@ -168,6 +171,8 @@ class _Plan:
         if self.activation != "keep":
             self._swap_activations(net)
         turn_off_fast_path(net, self.new)
+        if self.new_layers and (start := getattr(net, "init_converted", None)):
+            start()
 
     def report(self, before: nn.Module, after: nn.Module, divisor: float) -> Report:
         counts = count_parameters(before), count_parameters(after), count_reduced_parameters(after)
@@ -182,7 +187,7 @@ class _Plan:
 
     def _swap_layers(self, net: nn.Module, layer_type: LayerType) -> None:
         bonds = Bonds(net)
-        names = [name for name, m in net.named_modules() if type(m) in LAYERS]
+        names = [name for name, m in net.named_modules() if isinstance(m, LAYERS)]
         for name, module in list(net.named_modules()):
             reason = self._skipped(name, names) or (bonds.reason(module) if isinstance(module, LAYERS) else None)
             reason = reason or kept_reason(net, name, module, LAYERS)

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.ops import SqueezeExcitation
 
 from ..errors import UserError
-from ..layers import L2, MaxAbs, MaxCenter
+from ..layers import IBN, L2, IterNorm, MaxAbs, MaxCenter
 from .source import reader_of
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -34,6 +34,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 _FUNCTIONAL = re.compile(r"(?:F|functional|torch)\.(relu6?|leaky_relu|elu|gelu|silu|mish|hardswish|tanh)_?\(")
 _NORM_DIMENSIONS = {nn.BatchNorm1d: 1, nn.BatchNorm2d: 2, nn.BatchNorm3d: 3}
 _NORM_DIMENSIONS |= {nn.InstanceNorm1d: 1, nn.InstanceNorm2d: 2, nn.InstanceNorm3d: 3, nn.GroupNorm: 2}
+_NORM_DIMENSIONS |= {IBN: 2, IterNorm: 2}
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 _WITHOUT_PARAMETERS = {"max_abs": MaxAbs, "max_center": MaxCenter, "l2": L2}
@@ -88,8 +89,11 @@ def _owner_reason(net: nn.Module, name: str) -> str | None:
         return reader
     parent_name = name.rpartition(".")[0]
     while True:
-        if is_gate(net.get_submodule(parent_name)):
+        owner = net.get_submodule(parent_name)
+        if is_gate(owner):
             return "part of a gate (squeeze-and-excitation)"
+        if stays := getattr(owner, "stays", None):  # a network's own word, such as of its attention
+            return str(stays)
         if not parent_name:
             return None
         parent_name = parent_name.rpartition(".")[0]

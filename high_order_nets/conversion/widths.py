@@ -8,12 +8,15 @@ from torch import nn
 from torchvision.models import ResNet
 
 from ..errors import UserError
+from ..layers import IBN, IterNorm, SharedNorm
 from .bonds import Bonds, given_attributes
+
+WITH_WIDTH = "ResNets, simple, mlp, transformer"
 
 
 def scalable(net: nn.Module) -> bool:
-    """Say whether every width of the network follows from one factor: ResNets, and classes that say so."""
-    return isinstance(net, ResNet) or getattr(net, "scalable_width", False)
+    """Say whether every width of the network follows from one factor: ResNets, and classes that say so or do it."""
+    return isinstance(net, ResNet) or getattr(net, "scalable_width", False) or hasattr(net, "rescale_planes")
 
 
 def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
@@ -21,11 +24,15 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
 
     Image channels and classes stay. A width stays divisible by the network's convolution groups: it is
     rounded down to a multiple of them. Raises UserError, naming what was `asked` for, where one factor does not
-    decide all widths, or where something hangs on a layer that would be lost.
+    decide all widths, or where something hangs on a layer that would be lost. A network with a method
+    `rescale_planes(divisor)` does it itself.
     """
     if not scalable(net):
-        raise UserError(f"{asked}: {type(net).__name__} has no common width; ResNets, simple and mlp have one")
-    others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm | nn.InstanceNorm2d)}
+        raise UserError(f"{asked}: {type(net).__name__} has no common width; {WITH_WIDTH} have one")
+    if rescale_planes := getattr(net, "rescale_planes", None):  # a network that knows which of its widths are free
+        rescale_planes(divisor)
+        return
+    others = {type(m).__name__ for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm)}
     if others:
         raise UserError(f"{asked}: cannot resize {', '.join(others)}; convert with norm= after the width is right")
     layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
@@ -48,6 +55,13 @@ def scale_width(net: nn.Module, divisor: float, asked: str) -> None:
                 made[id(child)] = None if new is None else _as_it_was(child, new)
             if new := made[id(child)]:
                 setattr(parent, key, new)
+    start_anew(net)
+
+
+def start_anew(net: nn.Module) -> None:
+    """Let a network that draws its weights in its own way do so again, after layers of it were made anew."""
+    if isinstance(net, ResNet) and callable(draw := getattr(net, "reset_parameters", None)):
+        draw()
 
 
 def _as_it_was(old: nn.Module, new: nn.Module) -> nn.Module:
@@ -63,9 +77,11 @@ def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is
     if isinstance(module, nn.Conv2d):
         inputs = module.in_channels if is_first else scaled(module.in_channels)
         return conv_like(module, inputs, scaled(module.out_channels))
-    if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-        options = {"affine": module.affine, "track_running_stats": module.track_running_stats}
-        return type(module)(scaled(module.num_features), module.eps, module.momentum, **options, **_like(module))
+    if isinstance(module, IBN | IterNorm | SharedNorm):
+        return module.resized(scaled(module.num_features), **_like(module))
+    if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d | nn.InstanceNorm2d):
+        options = {key: getattr(module, key) for key in ("eps", "momentum", "affine", "track_running_stats")}
+        return type(module)(scaled(module.num_features), **options, **_like(module))
     if isinstance(module, nn.Linear):
         inputs = module.in_features if is_first else scaled(module.in_features)
         outputs = module.out_features if is_last else scaled(module.out_features)

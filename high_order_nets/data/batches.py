@@ -1,7 +1,8 @@
-"""Batches as slices of the pixel tensor, in an order that is a function of (seed, epoch, batch, rank) alone."""
+"""Batches as slices of a tensor, in an order that is a function of (seed, epoch, batch, rank) alone."""
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,13 +25,14 @@ def derive_seed(*numbers: int) -> int:
 
 
 class EpochBatches(Sampler[tuple[Tensor, int]]):
-    """Yields (image indices, seed of the batch) for one epoch and one of `world_size` processes.
+    """Yields (indices of items, seed of the batch) for one epoch and one of `world_size` processes.
 
-    Training: the images in a new order each epoch, in batches of exactly `batch_size`; the rest of the epoch's images
+    Training: the items in a new order each epoch, in batches of exactly `batch_size`; the rest of the epoch's items
     is left out, unless there is only one, smaller batch. (A last batch of one image would break batch norm.)
-    Evaluation: every image once, in order, in nearly equal batches of at most `batch_size`.
+    Evaluation: every item once, in order, in nearly equal batches of at most `batch_size`.
     Every process gets the same number of batches. Lightning calls `set_epoch` before each epoch. `start` is the (epoch,
     batch) to begin with: the batches before it are left out of that epoch, as a run did them before it was stopped.
+    `items` says what they are, in an error.
     """
 
     def __init__(
@@ -43,11 +45,12 @@ class EpochBatches(Sampler[tuple[Tensor, int]]):
         rank: int = 0,
         world_size: int = 1,
         start: tuple[int, int] = (0, 0),
+        items: str = "images",
     ):
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be at least 1")
         if len(indices) < world_size:
-            raise UserError(f"{len(indices)} images are too few for {world_size} processes: use fewer devices")
+            raise UserError(f"{len(indices)} {items} are too few for {world_size} processes: use fewer devices")
         self.indices, self.batch_size, self.seed = indices, batch_size, seed
         self.training, self.rank, self.world_size = training, rank, world_size
         self.epoch, self._start = start[0], start
@@ -78,30 +81,15 @@ class EpochBatches(Sampler[tuple[Tensor, int]]):
         return self.indices[self.rank :: self.world_size].tensor_split(len(self))
 
 
-class ImageBatches(Dataset[tuple[Tensor, Tensor, int]]):
-    """Maps (indices, seed) to (images uint8 (B, C, H, W), labels int64 (B,), seed): one item is a whole batch."""
-
-    def __init__(self, images: Tensor, labels: Tensor):
-        self.images, self.labels = images, labels
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: tuple[Tensor, int]) -> tuple[Tensor, Tensor, int]:
-        chosen, seed = index
-        # index_select, which is ten times faster than images[chosen]
-        return self.images.index_select(0, chosen), self.labels.index_select(0, chosen), seed
-
-
 def make_loader(
-    images: Tensor, labels: Tensor, batches: EpochBatches, *, num_workers: int = 0, pin_memory: bool = False
+    dataset: Dataset[Any], batches: EpochBatches, *, num_workers: int = 0, pin_memory: bool = False
 ) -> DataLoader:
-    """Join images and order to a loader of whole batches [images, labels, seed]; the same for any `num_workers`.
+    """Join a data set, which makes a whole batch of what `batches` yields, and their order to a loader.
 
-    Memory is pinned only where there is a GPU.
+    It gives the same for any `num_workers`. Memory is pinned only where there is a GPU.
     """
     return DataLoader(
-        ImageBatches(images, labels),
+        dataset,
         batch_size=None,  # the sampler makes the batches
         sampler=batches,
         num_workers=num_workers,

@@ -16,6 +16,8 @@ from .images.prepared import load_images
 from .points.module import PointDataModule, PointSettings
 from .points.tables import Points, read_points
 from .points.targets import draw_points
+from .text.corpus import TextRequest, lies_under, load_corpus
+from .text.module import TextDataModule, TextSettings
 
 
 def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
@@ -51,7 +53,35 @@ def _points(dataset: Config, seed: int) -> Points:
     return read_points(Path(dataset["path"]), dataset["inputs"], dataset["outputs"], dataset["test_fraction"])
 
 
-KINDS: dict[str, Callable[[Config], Data]] = {"images": image_data_module, "points": point_data_module}
+def text_data_module(config: Mapping[str, Any]) -> TextDataModule:
+    """Build the text that a resolved run config asks for; raises UserError where it cannot be had."""
+    dataset = config["dataset"]
+    settings = TextSettings(
+        **{key: dataset[key] for key in ("bptt", "stride")},
+        **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "num_workers")},
+    )
+    return TextDataModule(load_corpus(text_request(config)), settings)
+
+
+def text_request(config: Mapping[str, Any]) -> TextRequest:
+    """Say which text a resolved run config asks for."""
+    dataset = config["dataset"]
+    path = dataset.get("path")
+    return TextRequest(
+        root=Path(dataset["root"]),
+        urls=tuple(dataset.get("urls", ())),
+        path=None if path is None else Path(path),
+        val_fraction=config["val_fraction"],
+        **{key: dataset[key] for key in ("name", "tokenizer", "vocabulary")},
+        **{key: dataset[key] for key in ("min_count", "test_fraction") if key in dataset},
+    )
+
+
+KINDS: dict[str, Callable[[Config], Data]] = {
+    "images": image_data_module,
+    "text": text_data_module,
+    "points": point_data_module,
+}
 """From `dataset.kind` to the data."""
 
 
@@ -60,7 +90,11 @@ def make_data(config: Config) -> Data:
     kind = config["dataset"].get("kind", "images")
     if kind not in KINDS:
         raise UserError(f"dataset.kind={kind}: unknown kind of data; expected one of {', '.join(KINDS)}")
-    return KINDS[kind](config)
+    try:
+        return KINDS[kind](config)
+    except KeyError as error:
+        rule = f"needs the key {error}, which dataset={config['choices']['dataset']} has not"
+        raise UserError(f"dataset.kind={kind}: {rule}; leave the kind to the data set") from error
 
 
 def located(config: Config) -> Config:
@@ -69,6 +103,8 @@ def located(config: Config) -> Config:
     config = config | {"num_workers": 0, "compile": False}
     if "root" not in dataset:  # data that lie in no folder
         return config
-    if (Path(dataset["root"]) / f"{dataset['name']}.safetensors").exists():
+    root = Path(dataset["root"])
+    text = dataset.get("kind") == "text"
+    if lies_under(dataset["name"], root) if text else (root / f"{dataset['name']}.safetensors").exists():
         return config
     return config | {"dataset": dataset | {"root": str(data_root())}}

@@ -60,3 +60,20 @@ class PointSpec:
         """Give inputs and outputs, how many there are, and the outputs' names and deviations."""
         sizes = {"inputs": len(self.inputs), "outputs": len(self.outputs)}
         return sizes | {"output_names": self.outputs, "deviations": self.deviations}
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """Rows of tokens 0 … vocabulary - 1: inputs int64 (batch, context)."""
+
+    vocabulary: int
+    context: int
+    kind: ClassVar[str] = "text"
+
+    def example(self, batch: int, device: str = "cpu") -> Tensor:
+        """Give the first word over and over."""
+        return torch.zeros(batch, self.context, dtype=torch.int64, device=device)
+
+    def offers(self) -> dict[str, Any]:
+        """Give vocabulary and context."""
+        return {"vocabulary": self.vocabulary, "context": self.context}

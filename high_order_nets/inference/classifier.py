@@ -15,6 +15,9 @@ class Classifier(nn.Module):
     `metrics` (empty where they are not known) and the `normalisation`. Raises ValueError for other images.
     """
 
+    takes = "images"
+    """What it takes, the name of the input of what is exported."""
+
     def __init__(
         self, net: nn.Module, normalisation: Normalisation, classes: tuple[str, ...], metadata: dict[str, Any]
     ):
@@ -34,6 +37,10 @@ class Classifier(nn.Module):
         """Give the side in pixels that images are resized to."""
         assert self.normalisation.image_size is not None
         return self.normalisation.image_size
+
+    def example(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw images (batch, channels, size, size) in [0, 1]."""
+        return torch.rand(batch, self.channels, self.image_size, self.image_size, generator=generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Classify a batch."""

@@ -5,7 +5,6 @@ import math
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,33 +16,37 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import by_umask
+from ..runs.checkpoints import distinct
 from ..runs.layout import USED, locate
 from .classifier import Classifier
-from .load import load_classifier
+from .language import LanguageModel
+from .load import but_points, load
 
 TOLERANCE = 1e-4
 """Largest difference between the logits of the network and of what was written."""
 BATCHES = (1, 5)
-"""Numbers of random images that are compared."""
+"""Numbers of random inputs that are compared."""
 
 INT32 = 6
 """ONNX's number of the type (TensorProto.INT32)."""
 
 Run = Callable[[Tensor], Tensor]
+Exportable = Classifier | LanguageModel
 
 
 class Exported(NamedTuple):
-    """The file written, and the largest difference of its logits on random images."""
+    """The file written, and the largest difference of its logits on random inputs, of what it takes."""
 
     path: Path
     difference: float
+    takes: str
 
 
 class Format(NamedTuple):
     """How a network is written to a file of this suffix, and read back as what gives logits of images."""
 
     suffix: str
-    write: Callable[[Classifier, Path], None]
+    write: Callable[[Exportable, Path], None]
     read: Callable[[Path], Run]
 
 
@@ -57,7 +60,7 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
     form = FORMATS[name]
     checkpoint = locate(checkpoint, USED)
     path = _destination(checkpoint, form.suffix, out)
-    module = load_classifier(checkpoint, "export")
+    module = but_points(load(checkpoint), checkpoint, "export")
     part = path.with_name(f".{path.stem}.part{form.suffix}")
     try:
         with by_umask(part):
@@ -75,7 +78,7 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
         raise UserError(f"format={name}: cannot hold this network: {_reason(error)}; take {others}") from error
     finally:
         part.unlink(missing_ok=True)
-    return Exported(path, difference)
+    return Exported(path, difference, module.takes)
 
 
 def _reason(error: BaseException) -> str:
@@ -94,31 +97,26 @@ def _destination(source: Path, suffix: str, out: Path | None) -> Path:
     return path
 
 
-def _difference(module: Classifier, run: Run) -> float:
+def _difference(module: Exportable, run: Run) -> float:
     """Return the largest difference of the logits; nan where either has one."""
     generator = torch.Generator().manual_seed(0)
-    shape = (module.channels, module.image_size, module.image_size)
     with torch.inference_mode():
-        batches = [torch.rand(batch, *shape, generator=generator) for batch in BATCHES]
-        return float(torch.stack([(run(images) - module(images)).abs().max() for images in batches]).max())
+        batches = [module.example(batch, generator) for batch in BATCHES]
+        return float(torch.stack([(run(inputs) - module(inputs)).abs().max() for inputs in batches]).max())
 
 
-def _metadata(module: Classifier) -> dict[str, str]:
+def _metadata(module: Exportable) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in module.metadata.items()}
 
 
-def _write_safetensors(module: Classifier, path: Path) -> None:
-    tensors = {name: tensor.clone().contiguous() for name, tensor in module.net.state_dict().items()}
+def _write_safetensors(module: Exportable, path: Path) -> None:
+    tensors = {name: tensor.clone().contiguous() for name, tensor in distinct(module.net.state_dict()).items()}
     save_file(tensors, path, _metadata(module))
 
 
-def _example(module: Classifier) -> Tensor:
-    return torch.rand(2, module.channels, module.image_size, module.image_size)
-
-
-def _write_program(module: Classifier, path: Path) -> None:
+def _write_program(module: Exportable, path: Path) -> None:
     batch = torch.export.Dim("batch", min=1)
-    program = torch.export.export(module, (_example(module),), dynamic_shapes=({0: batch},))
+    program = torch.export.export(module, (module.example(2),), dynamic_shapes=({0: batch},))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No complete tensor found in the group")  # of tensors that share memory
         torch.export.save(program, path, extra_files=_metadata(module))
@@ -128,17 +126,17 @@ def _read_program(path: Path) -> Run:
     return torch.export.load(path).module()
 
 
-def _write_onnx(module: Classifier, path: Path) -> None:
+def _write_onnx(module: Exportable, path: Path) -> None:
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise UserError("format=onnx needs two more packages: pip install 'high-order-nets[export]'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch says of its own parts; the result is checked
         program = torch.onnx.export(
             deepcopy(module).float(),  # runtimes have no convolutions of doubles
-            (_example(module),),
+            (module.example(2),),
             dynamo=True,
             verbose=False,
-            input_names=["images"],
+            input_names=[module.takes],
             output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
             custom_translation_table={torch.ops.prims.frexp.default: _frexp},
@@ -171,8 +169,9 @@ def _read_onnx(path: Path) -> Run:
 
         session = ReferenceEvaluator(str(path))
 
-    def run(images: Tensor) -> Tensor:
-        (logits,) = session.run(None, {"images": images.numpy()})
+    def run(inputs: Tensor) -> Tensor:
+        taken = "images" if inputs.is_floating_point() else "tokens"
+        (logits,) = session.run(None, {taken: inputs.numpy()})
         return torch.as_tensor(logits)
 
     return run
@@ -181,6 +180,6 @@ def _read_onnx(path: Path) -> Run:
 FORMATS = {
     "onnx": Format(".onnx", _write_onnx, _read_onnx),
     "torch_export": Format(".pt2", _write_program, _read_program),
-    "safetensors": Format(".safetensors", _write_safetensors, partial(load_classifier, asked="export")),
+    "safetensors": Format(".safetensors", _write_safetensors, load),
 }
 """The formats by name."""

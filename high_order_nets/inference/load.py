@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,7 +16,9 @@ from ..data.images.module import ImageDataModule
 from ..data.images.normalise import Normalisation
 from ..data.points.module import PointDataModule
 from ..data.points.scaling import Scaling
-from ..data.spec import ImageSpec, PointSpec, Spec
+from ..data.spec import ImageSpec, PointSpec, Spec, TextSpec
+from ..data.text.module import TextDataModule
+from ..data.text.tokenizer import tokenizer_from
 from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged, complete
@@ -25,41 +27,77 @@ from ..runs.folder import metrics_of
 from ..runs.layout import USED, locate, run_of
 from ..settings import Config, at, upgraded
 from .classifier import Classifier
+from .language import LanguageModel
 from .regressor import Regressor
 
+Usable = Classifier | LanguageModel | Regressor
+"""What opening a file gives."""
 LARGEST_IMAGE = 4096
 """Pixels a side that a file may ask for."""
+LONGEST_CONTEXT = 1_000_000
+"""Tokens that a file may ask for."""
 
 
-def load(path: str | Path) -> Any:
-    """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing.
+def load(path: str | Path) -> Usable:
+    """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing or its tokenizer.
 
-    Gives a Classifier of images or a Regressor of points. It lies on the CPU; the random state is left alone. Raises
-    UserError for a file that is missing, damaged, or not of this program.
+    A Classifier where the run's data are images, a LanguageModel where they are text, a Regressor where they are
+    points. It lies on the CPU; the random state is left alone. Raises UserError for a file that is missing, damaged, or
+    not of this program.
     """
     path = locate(Path(path).expanduser(), USED)
     saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
-    return OPENERS.get(str(at(saved.config, "dataset.kind")), _classifier)(saved, path)
+    try:
+        kind = str(saved.config["dataset"]["kind"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
+    if kind not in KINDS:
+        raise UserError(f"ckpt={path}: trained on {kind}; only what was trained on {' or '.join(KINDS)} can be used")
+    return KINDS[kind].open(saved, path).eval()
 
 
-def load_classifier(path: Path, asked: str) -> Classifier:
-    """Open a run of images, which is what was `asked` for; UserError where it is one of other data."""
-    found = load(path)
-    if not isinstance(found, Classifier):
-        kind = at(found.metadata["config"], "dataset.kind")
-        raise UserError(f"{asked}: is of images, and ckpt={path} of {kind}; high_order_nets.load opens it")
+def but_points(found: Usable, path: Path, asked: str) -> Classifier | LanguageModel:
+    """Give what was opened for what was `asked`, which points are not for; UserError where it is a Regressor."""
+    if isinstance(found, Regressor):
+        raise UserError(f"{asked}: is of images or text, and ckpt={path} of points; high_order_nets.load opens it")
     return found
+
+
+def _network(saved: "_Saved", spec: Spec, path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """Build the network of a file and give it its weights."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            net = _built(saved, spec)
+    except UserError as error:
+        raise UserError(f"ckpt={path}: {error}") from error
+    except Exception as error:  # a stranger's config may fail anywhere
+        raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
+    net = net.to(dtype)
+    load_state(net, saved.state, path)
+    return complete(net).requires_grad_(True)
 
 
 @dataclass(frozen=True)
 class _Saved:
-    """What a file holds of a run: `about` is what the data say of themselves, `refined` the epoch of refinement."""
+    """What a file holds of a run: `about` is what its data say of themselves, `refined` the epoch of refinement."""
 
     state: dict[str, Tensor]
     config: Config
     about: dict[str, Any]
     metrics: dict[str, Any]
     refined: int
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Give all but the weights."""
+        return self.about | {"config": self.config, "metrics": self.metrics}
+
+
+class _Kind(NamedTuple):
+    """How what was trained on a kind of data is opened, and under which name its data are in a checkpoint."""
+
+    data: str
+    open: Callable[[_Saved, Path], Usable]
 
 
 def _read_checkpoint(path: Path) -> _Saved:
@@ -69,8 +107,7 @@ def _read_checkpoint(path: Path) -> _Saved:
         for name, tensor in checkpoint["state_dict"].items()
         if isinstance(name, str) and name.startswith("net.")
     }
-    names = (module.__qualname__ for module in (ImageDataModule, PointDataModule))
-    about = next((checkpoint[name] for name in names if name in checkpoint), {})
+    about = next((checkpoint[kind.data] for kind in KINDS.values() if kind.data in checkpoint), {})
     return _Saved(state, checkpoint["config"], about, _metrics_beside(path), refined_epoch(checkpoint))
 
 
@@ -109,39 +146,29 @@ def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:
     return tuple(classes), Normalisation(tuple(offset), tuple(factor), size)
 
 
-def _network(saved: _Saved, spec: Spec, path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Build the network that was saved, with its weights."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            net, _ = network(saved.config, spec)
-            refined_to(net, saved.config, saved.refined)
-            in_stages = any(name.startswith("read_outs.") for name in saved.state)
-            net = Staged(net, spec.example(2)) if in_stages else net
-    except UserError as error:
-        raise UserError(f"ckpt={path}: {error}") from error
-    except Exception as error:  # a stranger's config may fail anywhere
-        raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
-    net = net.to(dtype)
-    load_state(net, saved.state, path)
-    return complete(net).requires_grad_(True)
-
-
-def _metadata(saved: _Saved) -> dict[str, Any]:
-    return saved.about | {"config": saved.config, "metrics": saved.metrics}
-
-
 def _classifier(saved: _Saved, path: Path) -> Classifier:
     classes, normalisation = _checked(saved.about, path)
     assert normalisation.image_size is not None
-    net = _network(saved, ImageSpec(len(normalisation.offset), normalisation.image_size, classes), path)
-    return Classifier(net, normalisation, classes, _metadata(saved)).eval()
+    spec = ImageSpec(len(normalisation.offset), normalisation.image_size, classes)
+    return Classifier(_network(saved, spec, path), normalisation, classes, saved.metadata)
+
+
+def _language_model(saved: _Saved, path: Path) -> LanguageModel:
+    try:
+        tokenizer, context = tokenizer_from(saved.about["tokenizer"]), saved.about["context"]
+        if type(context) is not int or not 1 <= context <= LONGEST_CONTEXT:
+            raise ValueError(f"context={context}")
+    except (UserError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"ckpt={path}: does not say its tokenizer ({error}); train it again") from error
+    net = _network(saved, TextSpec(len(tokenizer), context), path)
+    return LanguageModel(net, tokenizer, context, saved.metadata)
 
 
 def _regressor(saved: _Saved, path: Path) -> Regressor:
     inputs, outputs, scaling = _checked_points(saved.about, path)
     dtype = torch.float64 if at(saved.config, "precision") == "64-true" else torch.float32
     net = _network(saved, PointSpec(inputs, outputs, (1.0,) * len(outputs)), path, dtype)
-    return Regressor(net, inputs, outputs, scaling, _metadata(saved)).eval()
+    return Regressor(net, inputs, outputs, scaling, saved.metadata)
 
 
 def _checked_points(about: Any, path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Scaling, Scaling]]:
@@ -159,5 +186,16 @@ def _checked_points(about: Any, path: Path) -> tuple[tuple[str, ...], tuple[str,
     return names[0], names[1], (scaling[0], scaling[1])
 
 
-OPENERS: dict[str, Callable[[_Saved, Path], Classifier | Regressor]] = {"images": _classifier, "points": _regressor}
-"""From the kind of data to what opens a network of them."""
+KINDS = {
+    "images": _Kind(ImageDataModule.__qualname__, _classifier),
+    "text": _Kind(TextDataModule.__qualname__, _language_model),
+    "points": _Kind(PointDataModule.__qualname__, _regressor),
+}
+"""By `dataset.kind`."""
+
+
+def _built(saved: _Saved, spec: Spec) -> nn.Module:
+    net, _ = network(saved.config, spec)
+    refined_to(net, saved.config, saved.refined)
+    in_stages = any(name.startswith("read_outs.") for name in saved.state)
+    return Staged(net, spec.example(2)) if in_stages else net

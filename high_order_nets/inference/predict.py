@@ -1,4 +1,4 @@
-"""Says what a trained network sees in image files."""
+"""Says what a trained network sees in image files, or what it takes to come next in a text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,22 +10,49 @@ from torch import Tensor
 
 from ..errors import UserError
 from .classifier import Classifier
-from .load import load_classifier
+from .language import Choice, LanguageModel
+from .load import but_points, load
 
 TOP = 3
 """Classes named for each image."""
+TOKENS = 50
+"""How far a text is continued."""
 
 
 def predict(checkpoint: Path, images: Sequence[Path]) -> list[str]:
     """Return a line for each image file: its name, then the likeliest classes with their probabilities.
 
-    Raises UserError for a file that is no image.
+    Raises UserError for a file that is no image, and for a checkpoint of something else.
     """
-    module = load_classifier(checkpoint, "predict")
+    module = but_points(load(checkpoint), checkpoint, "predict")
+    if not isinstance(module, Classifier):
+        raise UserError(f"ckpt={checkpoint}: a language model; give it text=… instead of images")
     width = max(len(str(path)) for path in images)
     with torch.inference_mode():
         found = [module.probabilities(read_image(path, module.channels))[0] for path in images]
     return [f"{path!s:<{width}}  {_described(module, row)}" for path, row in zip(images, found, strict=True)]
+
+
+def foretell(checkpoint: Path, text: str, tokens: int, choice: Choice) -> list[str]:
+    """Return the likeliest next words with their probabilities, in a line, and the text continued.
+
+    First, in a line, the words that the network does not know. Raises UserError for a checkpoint of something else.
+    """
+    module = but_points(load(checkpoint), checkpoint, "predict")
+    if not isinstance(module, LanguageModel):
+        raise UserError(f"ckpt={checkpoint}: a classifier of images; give it image files instead of text=")
+    unknown = module.unknown(text)
+    likely = "  ".join(f"{_word(word)} {value:.1%}" for word, value in module.next_words(text))
+    return [
+        *([f"read as <unk>: {' '.join(unknown)}"] if unknown else []),
+        f"next: {likely}",
+        *([module.continued(text, tokens, choice)] if tokens else []),
+    ]
+
+
+def _word(word: str) -> str:
+    """Return a token so that its spaces can be seen."""
+    return word if word and word == word.strip() else repr(word)
 
 
 def read_image(path: Path, channels: int) -> Tensor:

@@ -11,12 +11,13 @@ from .high_order import HighOrder
 from .init import INITS
 from .layer_type import LayerType, as_synapse, make_synapse
 from .linear import HighOrderLinear
-from .norm import L2, MaxAbs, MaxCenter
+from .norm import IBN, L2, IterNorm, MaxAbs, MaxCenter, SharedNorm
 from .product import HighOrderProduct, Product, fully_connected
 from .tensor_product import HighOrderTensorProduct
 
 __all__ = [
     "DOMAINS",
+    "IBN",
     "INITS",
     "L2",
     "FourierFeatures",
@@ -31,10 +32,12 @@ __all__ = [
     "HighOrderLinear",
     "HighOrderProduct",
     "HighOrderTensorProduct",
+    "IterNorm",
     "LayerType",
     "MaxAbs",
     "MaxCenter",
     "Product",
+    "SharedNorm",
     "Sinusoidal",
     "Synapse",
     "as_synapse",

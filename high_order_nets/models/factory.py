@@ -17,10 +17,13 @@ from ..errors import UserError
 from ..layers import HighOrder, LayerType, Synapse
 from ..settings import Config
 from ..targets import resolve
+from .blocks import BlockType
 from .vision import image_classifier
 
 KNOBS = {"dropout": "input_dropout", "noise": "input_noise"}
 """The fields of a synapse whose knobs have another name."""
+TAKERS = {"vocabulary": "text", "inputs": "points"}
+"""By a parameter of a builder, the data that it takes; all others take images."""
 
 
 def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
@@ -48,6 +51,11 @@ def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
 def _standard(config: Config, spec: Spec) -> nn.Module:
     """Build the ordinary network, with what its builder's parameters ask for."""
     build, node, width = _builder(config), _own(config), config["width"]
+    if isinstance(spec, ImageSpec) and "vocabulary" in signature(build).parameters:
+        raise _mismatch(build, spec, config)
+    if "block" in signature(build).parameters:
+        options = dict(config["block"])
+        node["block"] = BlockType(options.pop("name"), options)
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
         return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)
@@ -80,9 +88,14 @@ def _offered(build: Any, spec: Spec, config: Config) -> dict[str, Any]:
     """Give what a builder asks for of the numbers that the data offer."""
     given = {key: value for key, value in spec.offers().items() if key in signature(build).parameters}
     if not given:
-        names = f"model_name={config['choices']['model_name']}: takes other data"
-        raise UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}; choose another model")
+        raise _mismatch(build, spec, config)
     return given
+
+
+def _mismatch(build: Any, spec: Spec, config: Config) -> UserError:
+    takes = next((kind for key, kind in TAKERS.items() if key in signature(build).parameters), "images")
+    names = f"model_name={config['choices']['model_name']}: takes {takes}"
+    return UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}; choose another model")
 
 
 def layer_type(config: Config) -> LayerType | None:

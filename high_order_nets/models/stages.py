@@ -1,5 +1,7 @@
 """A network as a chain of stages, for training it one stage at a time."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet
@@ -39,7 +41,7 @@ class Staged(nn.Module):
             widths, x = [], example
             for stage in stages[:-1]:
                 x = stage.eval()(x)
-                widths.append(x.shape[1])
+                widths.append(_maps(x).shape[1])
         self.read_outs = nn.ModuleList(nn.Linear(width, head.out_features) for width in widths)  # type: ignore[arg-type]
         self.train()
 
@@ -76,10 +78,15 @@ class Staged(nn.Module):
         """Classify by the read-out of the current stage."""
         for stage in self._stages[: self.current + 1]:
             x = stage(x)
-        return self._read_out()(x.flatten(2).mean(2))
+        return self._read_out()(_maps(x).flatten(2).mean(2))
 
     def _read_out(self) -> nn.Module:
         return self._heads[0] if self.current == self.count - 1 else self.read_outs[self.current]
+
+
+def _maps(passed: Any) -> Tensor:
+    """Give the feature maps of what a stage hands on, which may have more beside them."""
+    return passed[0] if isinstance(passed, tuple) else passed
 
 
 def complete(net: nn.Module) -> nn.Module:

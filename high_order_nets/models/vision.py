@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torchvision.models import DenseNet, ResNet
 
-from ..conversion.widths import conv_like, scale_width
+from ..conversion.widths import conv_like, scale_width, start_anew
 from ..errors import UserError
 
 STEMS = ("auto", "cifar", "cifar2", "imagenet")
@@ -46,6 +46,7 @@ def image_classifier(
     if width != 1:
         scale_width(net, 1 / width, f"width={width:g}")
     _set_channels(net, channels)
+    start_anew(net)
     _probe(net, build.__name__, channels, image_size)
     return net
 

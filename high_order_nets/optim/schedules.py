@@ -7,7 +7,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
-from ..settings import Config
+from ..settings import Config, validates
 
 
 def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:
@@ -15,7 +15,7 @@ def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str,
     node = config["scheduler"]
     warmup = round(steps * min(1.0, config["warmup_epochs"] / config["max_epochs"]))
     if node["name"] == "plateau":
-        return _plateau(node, optimizer, "val_loss" if config["val_fraction"] > 0 else "train_loss_epoch")
+        return _plateau(node, optimizer, "val_loss" if validates(config) else "train_loss_epoch")
     if node["name"] == "none" and not warmup:
         return None
 

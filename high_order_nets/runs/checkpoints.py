@@ -35,17 +35,36 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:
-    """Load weights into the module; UserError where they belong to another one."""
+    """Load weights into the module; UserError where they belong to another one.
+
+    Of those that are one in the module, such as tied embeddings, one name in the state is enough.
+    """
     try:
-        module.load_state_dict(state)
+        module.load_state_dict(state | _tied(module, state))
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"ckpt={path}: of another model than its config says: {reason}") from error
 
 
+def _tied(module: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
+    """Give, by the names that the state lacks, what it has under other names of the same tensors."""
+    own = module.state_dict(keep_vars=True)
+    there = {id(tensor): name for name, tensor in own.items() if name in state}
+    return {key: state[there[id(own[key])]] for key in own if key not in state and id(own[key]) in there}
+
+
+def distinct(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out what a state holds under an earlier name already, the same numbers at the same place."""
+    places: dict[Any, str] = {}
+    for name, tensor in state.items():
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
+        places.setdefault(place, name)
+    return {name: state[name] for name in places.values()}
+
+
 def write_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write a network's weights, with metadata that is JSON value by value."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    """Write a network's weights, tied ones once, with metadata that is JSON value by value."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in distinct(state).items()}
     with whole_file(path) as part:
         save_file(tensors, part, {key: json.dumps(value) for key, value in metadata.items()})
 

@@ -38,7 +38,9 @@ def locate(path: Path, wanted: Sequence[str], key: str = "ckpt") -> Path:
         raise UserError(f"{key}={path}: holds weights alone; name the run's folder or a checkpoint")
     if not path.is_dir():
         return path  # who reads it says what is wrong with it
-    if not (files := there(path, wanted)):
+    # Its own folders stand for a run too, such as TensorBoard's.
+    places = [path, *(folder for folder in path.absolute().parents[:2] if (folder / CONFIG).is_file())]
+    if not (files := next(filter(None, (there(place, wanted) for place in places)), [])):
         raise UserError(f"{key}={path}: no checkpoint in it; expected the folder of a run")
     gone_on = files[0].name == WEIGHTS and any(_time(file) > _time(files[0]) for file in files[1:])
     return files[1] if gone_on else files[0]

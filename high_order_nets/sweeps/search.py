@@ -13,6 +13,7 @@ from rich.console import Console
 from ..config import compose
 from ..config.overrides import Arguments
 from ..errors import Interrupted, UserError
+from ..settings import validates
 from ..terminal import told_how_to_go_on
 from . import sweep
 from .space import Search, read
@@ -28,7 +29,7 @@ def run(arguments: Arguments, command: str) -> int:
     lines = (*search.fixed, *(str(override.input_line) for override in search.ranges.values()))
     plan = compose.plan(replace(arguments, overrides=lines))
     for job in plan.jobs:
-        if not job["val_fraction"] > 0:
+        if not validates(job):
             raise UserError(f"val_fraction={job['val_fraction']}: search scores by validation; add val_fraction=0.1")
     assert plan.sweep_dir is not None
     search = replace(search, headline=plan.jobs[0]["task"].get("headline", search.headline))

@@ -2,6 +2,7 @@
 
 from .base import Objective, Outcome, Task
 from .classification import Classification
+from .language import LanguageModelling
 from .regression import Regression
 
-__all__ = ["Classification", "Objective", "Outcome", "Regression", "Task"]
+__all__ = ["Classification", "LanguageModelling", "Objective", "Outcome", "Regression", "Task"]

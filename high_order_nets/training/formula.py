@@ -25,7 +25,7 @@ def read_formula(path: Path, out: Path | None = None) -> tuple[list[str], Path]:
     path = locate(path, USED)
     found = load(path)
     if not isinstance(found, Regressor):
-        raise UserError(f"formula: is of points, and ckpt={path} of images")
+        raise UserError(f"formula: is of points, and ckpt={path} of {found.metadata['config']['dataset']['kind']}")
     config = found.metadata["config"]
     data = make_data(located(config))
     assert isinstance(data, PointDataModule)

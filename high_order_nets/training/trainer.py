@@ -12,13 +12,17 @@ from rich.console import Console
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..errors import UserError, from_traceback
+from ..models.degree import is_polynomial
 from ..models.stages import Staged
 from ..runs.layout import CHECKPOINTS, TENSORBOARD
-from ..settings import Config, is_debug
+from ..settings import Config, is_debug, validates
 from ..tasks.experiment import Experiment
 from .board import Board
+from .callbacks.best_test import BestTest
 from .callbacks.clock import Clock
+from .callbacks.degree import Degree
 from .callbacks.divergence import ExplainDivergence
+from .callbacks.first_statistics import FirstStatistics
 from .callbacks.history import History
 from .callbacks.lines import EpochLines, Silence
 from .callbacks.plots import make_plots
@@ -120,7 +124,7 @@ def _limits(config: Config) -> dict[str, Any]:
     limits: dict[str, Any] = {}
     if is_debug(config):
         limits = {"limit_train_batches": 1, "limit_val_batches": 1, "limit_test_batches": 1}
-    return limits if config["val_fraction"] > 0 else limits | {"limit_val_batches": 0}
+    return limits if validates(config) else limits | {"limit_val_batches": 0}
 
 
 def _keepers(config: Config, folder: Path) -> list[Callback]:
@@ -138,6 +142,12 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
         callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
     if config["refine"]["epochs"]:
         callbacks.append(Refine(config))
+    if is_polynomial(experiment.net):
+        callbacks.append(FirstStatistics())
+    if config["measure"]["degree"]:
+        callbacks.append(Degree(config["measure"]["degree"]))
+    if config["measure"]["best_test"]:
+        callbacks.append(BestTest())
     if isinstance(experiment.task.net, Staged):
         callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
     return callbacks

@@ -1,9 +1,12 @@
 """The doctor finds what is there, and says what to do about what is not."""
 
+import json
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from high_order_nets import cli
 from high_order_nets.cli import doctor
@@ -38,6 +41,23 @@ def test_missing_and_damaged_data(tmp_path: Path, monkeypatch, capsys) -> None:
     assert "delete it and run again" in said
     assert f"the first run downloads it; without a network, put its files under {tmp_path}/MNIST/raw" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cifar10.safetensors", "mine.safetensors"]
+
+
+def test_texts(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("HIGH_ORDER_NETS_DATA", str(tmp_path))
+    splits = {split: torch.zeros(3, dtype=torch.int32) for split in ("train", "valid", "test")}
+    state = json.dumps({"kind": "word", "words": ["<eos>", "a"]})
+    save_file(splits, tmp_path / "wikitext-2.word.safetensors", {"dataset": "wikitext-2", "tokenizer": state})
+    (tmp_path / "wikitext-2.bpe300.safetensors").write_bytes(b"not a text")
+    said = report(capsys)
+    assert "✓ sentences          embedded" in said
+    assert "✓ wikitext2          3 + 3 + 3 tokens of 2, prepared" in said
+    assert f"· wikitext2          {tmp_path}/wikitext-2.bpe300.safetensors is not a prepared wikitext-2" in said
+    assert f"put its files under {tmp_path}/wikitext-103" in said
+    (tmp_path / "wikitext-103").mkdir()
+    for split in splits:
+        (tmp_path / "wikitext-103" / f"wiki.{split}.tokens").touch()
+    assert f"✓ wikitext103        in {tmp_path}/wikitext-103; checked and prepared by the first run" in report(capsys)
 
 
 def test_packages(monkeypatch, capsys) -> None:

@@ -29,6 +29,7 @@ def test_train_hands_over_plain_containers(runner: Runner, tmp_path: Path) -> No
     assert config["choices"] == {
         "layer_type": "fourier",
         "model_name": "resnet10",
+        "block": "residual",
         "dataset": "digits",
         "optimizer": "adam",
         "scheduler": "none",

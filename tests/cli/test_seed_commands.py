@@ -10,7 +10,11 @@ from high_order_nets import cli
 from tests.runner import Runner
 
 # What the scripts in examples/ preset; test_run.py runs the scripts themselves.
-PRESETS = {"cifar100": {"dataset": "cifar100", "model_name": "resnet10"}, "mnist": {"dataset": "mnist"}}
+PRESETS = {
+    "cifar100": {"dataset": "cifar100", "model_name": "resnet10"},
+    "mnist": {"dataset": "mnist"},
+    "wikitext_transformer": {"dataset": "wikitext2", "experiment": "wikitext2"},
+}
 PRESETS |= {name: {"experiment": name} for name in ("symbolic", "xor", "function_example")}
 _POLY = "train_fraction=1.0 layer_type=polynomial2d"
 _LION = "gradient_clip_val=0.0 learning_rate=1e-4"

@@ -21,6 +21,15 @@ AUGMENT: dict[str, dict[str, Any]] = {
 }
 """As every file of its own had it, and a data set without a file."""
 POINTS = ("function", "table")
+TEXT = {"kind": "text", "bptt": 35, "stride": None, "tokenizer": "word", "vocabulary": 8192}
+MIRROR = "https://wikitext.smerity.com/"
+TEXTS: dict[str, dict[str, Any]] = {
+    "sentences": {"name": "sentences"},
+    "text": {"name": "text", "path": None, "test_fraction": 0.1, "min_count": 2},
+    "wikitext": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"]},
+    "wikitext2": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"]},
+    "wikitext103": {"name": "wikitext103", "urls": [f"{MIRROR}wikitext-103-v1.zip"]},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -38,21 +47,47 @@ def test_every_data_set_composes_to_what_it_was(name: str, root: Path) -> None:
     assert config["choices"]["dataset"] == name
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_text_composes_and_chooses_what_goes_with_it(name: str, root: Path) -> None:
+    config = composed(f"dataset={name}")
+    assert config["dataset"] == TEXT | {"root": str(root)} | TEXTS[name]
+    chosen = [config["choices"][group] for group in ("dataset", "task", "model_name", "optimizer")]
+    assert chosen == [name, "language", "transformer", "adamw"]
+
+
+def test_a_line_and_an_experiment_overrule_what_a_data_set_chooses(tmp_path: Path) -> None:
+    files = {"a": "dataset: sentences", "b": "dataset: sentences\n  - override /model_name: mlp"}
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    for name, lines in files.items():
+        text = f"# @package _global_\ndefaults:\n  - override /{lines}\n"
+        (tmp_path / "own" / "experiment" / f"{name}.yaml").write_text(text)
+    own = ["--config-dir", str(tmp_path / "own")]
+    for line, network in {
+        "dataset=sentences model_name=simple": "simple",
+        "model_name=resnet18 dataset=sentences": "resnet18",
+        "experiment=a": "transformer",
+        "experiment=b": "mlp",
+        "experiment=b model_name=simple": "simple",
+        "experiment=a dataset=digits": "resnet10_small",
+    }.items():
+        assert composed(*own, *line.split())["choices"]["model_name"] == network, line
+
+
 def test_every_data_set_is_compared() -> None:
-    assert choices_of("dataset") == sorted([*AUGMENT, *POINTS])
-    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == {*AUGMENT, *POINTS} - {"mine"}
+    assert choices_of("dataset") == sorted([*AUGMENT, *TEXTS, *POINTS])
+    known = {*AUGMENT, *TEXTS, *POINTS} - {"mine"}
+    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == known
 
 
 def test_help_knows_the_knobs_that_files_share() -> None:
     knobs = {knob.key: knob for knob in group_knobs("dataset")}
     augment = [f"dataset.augment.{key}" for key in OFF]
-    shared = [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
-    assert list(knobs)[: len(shared)] == shared
+    shared = ("dataset.normalize", "dataset.interval")  # with points
+    images = [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
+    assert list(knobs)[: len(images)] == images
     assert all(knob.meaning for knob in knobs.values())
-    of_images = ", ".join(sorted(AUGMENT.keys() - {"mine"}))
-    assert all(
-        knobs[key].section == of_images for key in shared if key not in ("dataset.normalize", "dataset.interval")
-    )
+    assert {knobs[key].section for key in images[1:] if key not in shared} == {"cifar10, cifar100, digits, mnist"}
+    assert knobs["dataset.bptt"].section == "sentences, text, wikitext103, wikitext2"
     assert knobs["dataset.augment.crop"].default == "4|1|2"
     assert knobs["dataset.augment.cutout"].default == "0"
 

@@ -57,6 +57,7 @@ FILES = {
     "basis": {"layer_type/mine.yaml": "_target_: EVIL.x"},
     "model": {"model_name/mine.yaml": "_target_: torch.hub.load\nrepo_or_dir: EVIL"},
     "optimizer": {"optimizer/mine.yaml": "_target_: os.system\ncommand: touch MARKER\ndefault_learning_rate: 0.1"},
+    "block": {"block/mine.yaml": "name: pi\n_target_: EVIL.x"},
     "task": {"task/mine.yaml": "name: classification\n_target_: EVIL.x"},
     "data that choose a launcher": {
         "hydra/launcher/mine.yaml": TOUCH,

@@ -4,12 +4,13 @@ from collections.abc import Collection
 
 import pytest
 import torch
+import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pytorch_lightning.accelerators import AcceleratorRegistry
 
 from high_order_nets.basis.domain import DOMAINS
 from high_order_nets.basis.synapse import BASES, PARAMETERS, SHARING
-from high_order_nets.config.catalogue import choices_of
+from high_order_nets.config.catalogue import files_of
 from high_order_nets.config.knobs import RULES
 from high_order_nets.config.rules import number, whole
 from high_order_nets.conversion.convert import COUNTS
@@ -18,7 +19,13 @@ from high_order_nets.data.images.module import NORMALIZE
 from high_order_nets.data.points import module as points
 from high_order_nets.data.points.targets import TARGETS
 from high_order_nets.data.split import SUBSETS
+from high_order_nets.data.text.tokenizer import TOKENIZERS
 from high_order_nets.layers import INITS
+from high_order_nets.models import polynomial_mlp
+from high_order_nets.models.blocks.ncp import RECURSIONS
+from high_order_nets.models.blocks.pdc import SECOND_NORMS
+from high_order_nets.models.resnet import STARTS
+from high_order_nets.models.transformer import POSITIONS, SOFTMAXES
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
 from high_order_nets.tasks import regression
@@ -34,9 +41,16 @@ OURS: dict[str, Collection[str]] = {
     "stem": STEMS,
     "activation": {"auto", "none", "keep", *ACTIVATIONS},
     "loss": LOSSES,
+    "block.recursion": RECURSIONS,
+    "model_name.recursion": polynomial_mlp.RECURSIONS,
+    "model_name.start": STARTS,
+    "block.norm": SECOND_NORMS,
     "dataset.normalize": {*NORMALIZE, *points.NORMALIZE},
     "dataset.target": TARGETS,
     "dataset.subset": SUBSETS,
+    "dataset.tokenizer": TOKENIZERS,
+    "model_name.positions": POSITIONS,
+    "model_name.softmax": SOFTMAXES,
     "task.loss": regression.LOSSES,
     **{f"model_name.{part}.domain": DOMAINS for part in ("first", "inner", "last")},
 }
@@ -68,7 +82,8 @@ def test_every_rule_that_lists_names_is_compared() -> None:
 
 @pytest.mark.parametrize(("group", "names"), [("norm", NORMS), ("scheduler", [*SCHEDULES, "plateau"])])
 def test_a_group_has_a_file_for_all_that_the_code_knows(group: str, names: Collection[str]) -> None:
-    assert choices_of(group) == sorted(names)
+    files = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in files_of(group))
+    assert {file["name"] for file in files} == {*names}
 
 
 def test_torch_takes_every_matmul_precision() -> None:

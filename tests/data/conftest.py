@@ -109,6 +109,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().__init__(*args, **kwargs)
 
     def do_GET(self):
+        if self.headers.get("User-Agent", "").startswith("Python-urllib"):  # as some mirrors do
+            self.send_error(403)
+            return
         if self.headers.get("Method") != "HEAD":  # how torchvision marks its look at redirects, a GET too
             self.fetched.append(self.path)
         super().do_GET()

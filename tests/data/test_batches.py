@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from high_order_nets.data.batches import EpochBatches, derive_seed, make_loader
+from high_order_nets.data.images.module import ImageBatches
 from high_order_nets.errors import UserError
 from tests.data.conftest import make_images
 
@@ -82,7 +83,7 @@ def test_derived_seeds_differ_and_suit_a_generator():
 def epochs(num_workers: int) -> list[list]:
     data = make_images(count=20)
     sampler = EpochBatches(torch.arange(20), 6, seed=3, training=True)
-    loader = make_loader(data.train_images, data.train_labels, sampler, num_workers=num_workers)
+    loader = make_loader(ImageBatches(data.train_images, data.train_labels), sampler, num_workers=num_workers)
     found = []
     for epoch in range(2):
         sampler.set_epoch(epoch)
@@ -101,7 +102,7 @@ def test_workers_make_the_same_batches():
 def test_items_are_whole_batches():
     data = make_images(count=20)
     sampler = EpochBatches(torch.arange(20), 6, seed=3, training=True)
-    images, labels, seed = next(iter(make_loader(data.train_images, data.train_labels, sampler)))
+    images, labels, seed = next(iter(make_loader(ImageBatches(data.train_images, data.train_labels), sampler)))
     chosen, expected_seed = next(iter(sampler))
     assert torch.equal(images, data.train_images[chosen])
     assert images.dtype == torch.uint8

@@ -46,6 +46,7 @@ def test_the_accuracy_is_that_of_the_test(trained, tmp_path: Path, digits: Image
     tested = tmp_path / "run" / "checkpoints" / f"{metrics['tested']}.ckpt"
     for path in (tmp_path / "run", tmp_path / "run" / "model.safetensors", tested):
         module = high_order_nets.load(path)
+        assert isinstance(module, Classifier)
         assert accuracy(module, digits) == pytest.approx(metrics["test_acc"], abs=1e-6)
         assert module.metadata["metrics"]["test_acc"] == metrics["test_acc"]
         assert module.metadata["config"]["n"] == 3
@@ -57,7 +58,9 @@ def test_the_accuracy_is_that_of_the_test(trained, tmp_path: Path, digits: Image
 def test_colour_and_many_classes(trained, tmp_path: Path, data_root: Path) -> None:
     metrics = trained("dataset=cifar100", "model_name=simple", "max_epochs=1")
     data = load_images("cifar100", data_root)
-    assert accuracy(high_order_nets.load(tmp_path / "run"), data) == pytest.approx(metrics["test_acc"], abs=1e-6)
+    module = high_order_nets.load(tmp_path / "run")
+    assert isinstance(module, Classifier)
+    assert accuracy(module, data) == pytest.approx(metrics["test_acc"], abs=1e-6)
 
 
 def test_floats_and_other_sizes(finished: Path, digits: ImageData) -> None:

@@ -11,7 +11,7 @@ from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
 from high_order_nets.runs.claims import check_same
 from high_order_nets.runs.folder import Run, read
-from high_order_nets.settings import both_deciding, deciding
+from high_order_nets.settings import both_deciding, deciding, validates
 from high_order_nets.sweeps import plot, sweep, table
 from tests.sweeps.tables import FIGURES, leave, make
 
@@ -100,3 +100,27 @@ def test_a_setting_that_does_not_read_the_axis_is_a_level(tmp_path: Path, monkey
     assert lines["standard"] == [50.0, 50.0]
     assert axes.get_legend() is not None
     assert "standard" in [text.get_text() for text in figures[1].axes[0].texts]  # of the costs, without its n
+
+
+def test_a_text_leaves_unread_what_is_of_images(tmp_path: Path) -> None:
+    text = composed("dataset=sentences val_fraction=0.1 train_fraction=0.5 early_stopping=3")
+    assert {"augment", "channels_last", "val_fraction", "dataset.vocabulary"} <= set(text["unread"])
+    assert not {"train_fraction", "batch_size", "dataset.bptt"} & set(text["unread"])
+    assert "val_fraction" not in composed("val_fraction=0.1")["unread"]
+    assert "dataset.min_count" in composed("dataset=text dataset.tokenizer=bpe")["unread"]
+
+
+def test_a_text_is_validated_on_its_own_split_but_a_file_on_a_part(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").touch()
+    whole, file = (composed(f"dataset=text dataset.path={path}") for path in (tmp_path, tmp_path / "book.txt"))
+    assert (validates(whole), validates(file)) == (True, False)
+    assert validates(file | {"val_fraction": 0.1})
+    assert validates(composed("dataset=sentences"))
+    assert [{"val_fraction", "dataset.test_fraction"} <= set(job["unread"]) for job in (whole, file)] == [True, False]
+    with pytest.raises(UserError, match="needs a validation split"):
+        composed(f"dataset=text dataset.path={tmp_path / 'book.txt'} early_stopping=1")
+
+
+def test_where_a_text_comes_from_makes_no_other_run() -> None:
+    here, there = (composed(f"dataset=wikitext2 {line}") for line in ("", "dataset.urls=[https://a.org/x.zip]"))
+    assert deciding(here) == deciding(there)

@@ -61,7 +61,7 @@ def test_it_is_trained_resumed_tested_tabled_loaded_and_drawn(
     assert f"{whole['test_rmse']:.4g}" in capsys.readouterr().out
     for command in (["predict", f"ckpt={once}", str(once / "train.log")], ["export", f"ckpt={once}", "format=onnx"]):
         assert cli.main(command) == 2
-        assert f"{command[0]}: is of images, and ckpt={once}" in capsys.readouterr().err
+        assert f"{command[0]}: is of images or text, and ckpt={once}" in capsys.readouterr().err
     points = draw_points("polar", 1, 1000, 0.0, 1)
     for path in (once, once / "checkpoints" / "best.ckpt"):
         regressor = high_order_nets.load(path)
@@ -92,7 +92,7 @@ def test_a_task_or_network_that_the_data_cannot_serve_is_refused(
     with pytest.raises(UserError, match=r"^task=classification: needs num_classes, and dataset=digits is points"):
         make_task(nn.Linear(2, 1), settings("dataset=digits"), Nothing((), (), ()))
     for words, message in (
-        (["dataset=function", "model_name=mlp"], "model_name=mlp: takes other data, and dataset=function is points"),
+        (["dataset=function", "model_name=mlp"], "model_name=mlp: takes images, and dataset=function is points"),
         (["dataset=function", "task=classification"], "task=classification: needs num_classes, and dataset=function"),
         (["dataset=table", "dataset.path=no.csv"], "dataset.path=no.csv: no such file"),
     ):

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ...errors import UserError
 from ..base import Data
@@ -51,6 +51,21 @@ class ImageSettings:
             raise UserError(f"dataset.interval={self.interval} must be greater than 0")
         if self.image_size is not None and self.image_size < 1:
             raise UserError(f"dataset.image_size={self.image_size} must be null or at least 1 pixel")
+
+
+class ImageBatches(Dataset[tuple[Tensor, Tensor, int]]):
+    """Maps (indices, seed) to (images uint8 (B, C, H, W), labels int64 (B,), seed): one item is a whole batch."""
+
+    def __init__(self, images: Tensor, labels: Tensor):
+        self.images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: tuple[Tensor, int]) -> tuple[Tensor, Tensor, int]:
+        chosen, seed = index
+        # index_select, which is ten times faster than images[chosen]
+        return self.images.index_select(0, chosen), self.labels.index_select(0, chosen), seed
 
 
 class ImageDataModule(Data):
@@ -160,7 +175,8 @@ class ImageDataModule(Data):
             world_size=processes,
             start=self.start if training else (0, 0),
         )
-        return make_loader(images, labels, batches, num_workers=settings.num_workers, pin_memory=settings.pin_memory)
+        dataset = ImageBatches(images, labels)
+        return make_loader(dataset, batches, num_workers=settings.num_workers, pin_memory=settings.pin_memory)
 
     def _make_normalisation(self) -> Normalisation:
         settings = self.settings

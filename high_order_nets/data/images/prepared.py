@@ -1,20 +1,19 @@
 """A data set as one file of plain tensors, ROOT/<name>.safetensors: made once, mapped into memory afterwards."""
 
-import errno
 import json
 import logging
-import os
+from functools import partial
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ...errors import UserError
 from ...files import whole_file
+from ..prepared import prepared
 from .digits import load_digits
-from .sources import SOURCES, find_source
+from .sources import SOURCES, Source, find_source
 from .tensors import ImageData
 
 log = logging.getLogger(__name__)
@@ -32,42 +31,12 @@ def load_images(name: str, root: Path) -> ImageData:
         return load_digits()
     root = root.expanduser().absolute()
     path = root / f"{name}.safetensors"
-    if not path.exists():
-        if name not in SOURCES:
-            raise UserError(f"dataset {name!r}: no file {path}; known without one: digits, {', '.join(SOURCES)}")
-        path = _prepared(name, root, path)
-    return read_prepared(path, name)
-
-
-def _prepared(name: str, root: Path, path: Path) -> Path:
-    """Make the prepared file and say where it lies: in the user's cache where the files lie in a read-only folder.
-
-    There one file serves all roots: it is made of files whose checksums are known.
-    """
-    try:
-        _prepare_once(name, root, path)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not find_source(name, root).present():
-            raise _unwritable(path, error) from error
-    else:
-        return path
-    cached = cache_folder() / path.name
-    try:
-        if not cached.exists():
-            log.info("%s cannot be written: the prepared file goes to %s", root, cached)
-        _prepare_once(name, root, cached)
-    except OSError as error:
-        raise _unwritable(cached, error) from error
-    return cached
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"cannot prepare {path}: {error}; dataset.root must be a folder that can be written")
-
-
-def cache_folder() -> Path:
-    """Return the folder of this user's prepared files: under $XDG_CACHE_HOME, or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "high-order-nets"
+    if path.exists():
+        return read_prepared(path, name)
+    if name not in SOURCES:
+        raise UserError(f"dataset {name!r}: no file {path}; known without one: digits, {', '.join(SOURCES)}")
+    source = find_source(name, root)
+    return read_prepared(prepared(path, partial(_make, source, root), source.present), name)
 
 
 def read_prepared(path: Path, name: str) -> ImageData:
@@ -107,19 +76,14 @@ def _check_split(images: torch.Tensor, labels: torch.Tensor, data: ImageData) ->
         raise ValueError(f"labels lie outside 0 … {len(data.classes) - 1}")
 
 
-def _prepare_once(name: str, root: Path, path: Path) -> None:
-    """Make the prepared file, or wait for the process that is making it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / f".{name}.lock"):
-        if path.exists():
-            return
-        source = find_source(name, root)
-        if not source.present():
-            log.info("downloading %s to %s", name, root)
-            source.download()
-        source.verify()
-        log.info("preparing %s", path)
-        _write(source.read(), path)
+def _make(source: Source, root: Path, path: Path) -> None:
+    """Make the prepared file of the data set's own files, which are fetched where they are not there."""
+    if not source.present():
+        log.info("downloading %s to %s", source.name, root)
+        source.download()
+    source.verify()
+    log.info("preparing %s", path)
+    _write(source.read(), path)
 
 
 def _write(data: ImageData, path: Path) -> None:

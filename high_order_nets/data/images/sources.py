@@ -5,7 +5,6 @@ and a prepared data set never needs it.
 """
 
 import hashlib
-import http.client
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +15,8 @@ from typing import Any
 import torch
 
 from ...errors import UserError
+from ..download import TIMEOUT, first_of
 from .tensors import ImageData
-
-TIMEOUT = 30.0  # seconds without an answer after which a download fails
 
 # torchvision has checksums of the archives only; these are of the files inside.
 MNIST_SHA256 = {
@@ -81,20 +79,16 @@ class Source:
     def _fetch(self, archive: Archive) -> None:
         from torchvision.datasets.utils import download_and_extract_archive  # noqa: PLC0415
 
-        causes = []
-        for url in archive.urls:
-            try:
-                with _socket_timeout(TIMEOUT):
-                    download_and_extract_archive(url, archive.folder, filename=archive.filename, md5=archive.md5)
-            except (OSError, RuntimeError, http.client.HTTPException) as error:
-                causes.append(f"{url} ({' '.join(str(error).split()) or type(error).__name__})")
-            else:
-                return
-        raise UserError(
-            f"cannot get {archive.folder / archive.filename} from {' or '.join(causes)}: put the files of {self.name} "
-            f"under {self.folder}, set $HIGH_ORDER_NETS_DATA to a folder that has them, or use dataset=digits, which "
-            "needs no download"
-        )
+        def get(url: str) -> None:
+            with _socket_timeout(TIMEOUT):
+                download_and_extract_archive(url, archive.folder, filename=archive.filename, md5=archive.md5)
+
+        if causes := first_of(archive.urls, get):
+            raise UserError(
+                f"cannot get {archive.folder / archive.filename} from {causes}: put the files of {self.name} under "
+                f"{self.folder}, set $HIGH_ORDER_NETS_DATA to a folder that has them, or use dataset=digits, which "
+                "needs no download"
+            )
 
 
 def find_source(name: str, root: Path) -> Source:

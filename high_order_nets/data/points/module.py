@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ..base import Data
 from ..batches import EpochBatches, make_loader
@@ -34,6 +34,20 @@ class PointSettings:
     interval: float = 2.0
     standardize: bool = True
     dtype: torch.dtype = torch.float32
+
+
+class PointBatches(Dataset[tuple[Tensor, Tensor]]):
+    """Maps (indices, seed) to (x, y), a whole batch; nothing is random that would need the seed."""
+
+    def __init__(self, x: Tensor, y: Tensor):
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: tuple[Tensor, int]) -> tuple[Tensor, Tensor]:
+        chosen, _ = index
+        return self.x.index_select(0, chosen), self.y.index_select(0, chosen)
 
 
 class PointDataModule(Data):
@@ -83,11 +97,6 @@ class PointDataModule(Data):
         """Load the points to test on."""
         return self._loader(*self._test, torch.arange(len(self._test[0])), training=False)
 
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """Leave out the seed that comes with every batch: nothing here is random."""
-        x, y, _ = batch
-        return x, y
-
     def _loader(self, x: Tensor, y: Tensor, indices: Tensor, *, training: bool) -> DataLoader:
         settings, trainer = self.settings, self.trainer
         processes = trainer.world_size if trainer else 1
@@ -99,8 +108,9 @@ class PointDataModule(Data):
             rank=trainer.global_rank if trainer else 0,
             world_size=processes,
             start=self.start if training else (0, 0),
+            items="points",
         )
-        return make_loader(x, y, batches)
+        return make_loader(PointBatches(x, y), batches)
 
     def _scaled(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         return self.inputs(x).to(self.settings.dtype), self.outputs(y).to(self.settings.dtype)

@@ -11,7 +11,7 @@ from ...errors import Diverged, Interrupted, UserError
 from ...metrics import metric
 from ...optim.groups import regroup
 from ...runs.layout import BEST, LAST
-from ...settings import Config
+from ...settings import Config, validates
 from .signals import StopBetweenSteps
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class Saver(pl.Callback):
         self._folder = folder
         self._every = config["checkpoint"]["every_n_steps"]
         # Read-outs of stages do not compete.
-        self._compares = config["val_fraction"] > 0 and not config["layer_by_layer"]
-        self._validates = config["val_fraction"] > 0
+        self._compares = validates(config) and not config["layer_by_layer"]
+        self._validates = validates(config)
         self._best = -math.inf
         self._saved_step = -1
         self._done = False

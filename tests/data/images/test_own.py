@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from high_order_nets import cli
 from high_order_nets.cli import completion
 from high_order_nets.config.catalogue import choices_of
+from high_order_nets.data import prepared as shared
 from high_order_nets.data.images import prepared
 from high_order_nets.data.images.prepared import load_images
 from high_order_nets.errors import UserError
@@ -87,7 +88,7 @@ def test_errors_say_which_key_must_hold_what(tmp_path: Path, metadata: dict[str,
 class Source:
     """Raw files that are there."""
 
-    reads = 0
+    name, reads = "mnist", 0
 
     def present(self) -> bool:
         return True
@@ -105,14 +106,14 @@ class Source:
 def test_a_folder_that_cannot_be_written_uses_the_cache(tmp_path: Path, monkeypatch, caplog, number: int) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(prepared, "find_source", lambda *_: Source())
-    lock = prepared.FileLock
+    lock = shared.FileLock
 
     def refusing(path: Path):
         if tmp_path / "shared" in path.parents:
             raise OSError(number, os.strerror(number), str(path))
         return lock(path)
 
-    monkeypatch.setattr(prepared, "FileLock", refusing)
+    monkeypatch.setattr(shared, "FileLock", refusing)
     (tmp_path / "shared").mkdir()
     Source.reads = 0
     with caplog.at_level("INFO"):

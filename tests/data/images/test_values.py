@@ -1,6 +1,5 @@
 """Values and refusals of the data that only a hand's calculation, or a strange file, shows."""
 
-import errno
 import hashlib
 import json
 import re
@@ -15,13 +14,14 @@ import torch
 from safetensors.torch import save_file
 from torchvision.datasets import utils
 
+from high_order_nets.data.download import TIMEOUT
 from high_order_nets.data.factory import image_data_module
 from high_order_nets.data.images import prepared
 from high_order_nets.data.images.augment import Augment, _outside_square
 from high_order_nets.data.images.module import ImageDataModule, ImageSettings
 from high_order_nets.data.images.normalise import CHUNK, Normalisation
 from high_order_nets.data.images.prepared import load_images, read_prepared
-from high_order_nets.data.images.sources import TIMEOUT, Archive, RawFile, Source, find_source
+from high_order_nets.data.images.sources import Archive, RawFile, Source, find_source
 from high_order_nets.data.split import split_indices
 from high_order_nets.errors import UserError
 from tests.data.conftest import make_images
@@ -146,6 +146,8 @@ def test_a_file_that_can_be_made_again_may_be_deleted(tmp_path: Path) -> None:
 class FakeSource:
     """A source whose files lie there or are downloaded."""
 
+    name = "mnist"
+
     def __init__(self, there: bool):
         self.there, self.done = there, list[str]()
 
@@ -163,81 +165,16 @@ class FakeSource:
         return make_images()
 
 
-@pytest.fixture
-def source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSource:
-    fake = FakeSource(there=True)
-    root = tmp_path / "a" / "root"
-
-    def find(name: str, where: Path) -> FakeSource:
-        assert (name, where) == ("mnist", root)
-        return fake
-
-    monkeypatch.setattr(prepared, "find_source", find)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return fake
-
-
 @pytest.mark.parametrize("there", [True, False])
-def test_a_file_is_made_once(there: bool, source: FakeSource, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    source.there, root = there, tmp_path / "a" / "root"
-    path = root / "mnist.safetensors"
+def test_a_file_is_made_of_what_is_there_or_fetched(
+    there: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, source = tmp_path / "mnist.safetensors", FakeSource(there)
     with caplog.at_level("INFO"):
-        for _ in range(2):
-            prepared._prepare_once("mnist", root, path)
+        prepared._make(source, tmp_path, path)  # type: ignore[arg-type]
     assert source.done == [*([] if there else ["download"]), "verify", "read"]
-    assert caplog.messages == [*([] if there else [f"downloading mnist to {root}"]), f"preparing {path}"]
+    assert caplog.messages == [*([] if there else [f"downloading mnist to {tmp_path}"]), f"preparing {path}"]
     assert read_prepared(path, "noise").classes == ("a", "b", "c")
-
-
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
-def test_a_folder_that_cannot_be_written_is_served_from_the_cache(
-    number: int, source: FakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    root, cached = tmp_path / "a" / "root", tmp_path / "cache" / "high-order-nets" / "mnist.safetensors"
-    asked = []
-
-    def prepare(name: str, where: Path, path: Path) -> None:
-        asked.append((name, where, path))
-        if path.parent == root:
-            raise OSError(number, "no")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-    monkeypatch.setattr(prepared, "_prepare_once", prepare)
-    with caplog.at_level("INFO"):
-        for _ in range(2):
-            assert prepared._prepared("mnist", root, root / "mnist.safetensors") == cached
-    assert asked == [("mnist", root, root / "mnist.safetensors"), ("mnist", root, cached)] * 2
-    assert caplog.messages == [f"{root} cannot be written: the prepared file goes to {cached}"]
-
-
-@pytest.mark.parametrize(
-    ("number", "there", "cache_too"),
-    [(errno.ENOSPC, True, False), (errno.EACCES, False, False), (errno.EACCES, True, True)],
-)
-def test_where_nothing_can_be_written_the_folder_is_named(
-    number: int, there: bool, cache_too: bool, source: FakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source.there, root = there, tmp_path / "a" / "root"
-    error = OSError(number, "no")
-
-    def prepare(_name: str, _root: Path, path: Path) -> None:
-        if path.parent == root or cache_too:
-            raise error
-
-    monkeypatch.setattr(prepared, "_prepare_once", prepare)
-    folder = tmp_path / "cache" / "high-order-nets" if cache_too else root
-    message = f"cannot prepare {folder / 'mnist.safetensors'}: {error}; dataset.root must be a folder that can be "
-    with pytest.raises(UserError, match=f"^{re.escape(message)}written$"):
-        prepared._prepared("mnist", root, root / "mnist.safetensors")
-
-
-def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert prepared.cache_folder() == tmp_path / "high-order-nets"
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert prepared.cache_folder() == tmp_path / ".cache" / "high-order-nets"
 
 
 # --- sources

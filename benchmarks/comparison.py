@@ -1,0 +1,149 @@
+"""Run and tabulate settings beside each other on a CPU: a page of results/ and, beside it, the figures of all runs.
+
+    python benchmarks/NAME.py run [PATTERN …]      the rows whose name matches, those not run yet, one by one
+    python benchmarks/NAME.py table                the tables in results/NAME.md, from what has been run
+
+A row is a label and a set of overrides; a run lands in outputs/NAME/ROW-sSEED, on one thread, and its figures in
+results/NAME.json, so that what is missing can be run later and elsewhere. A run that was stopped is gone on with.
+Several `run` may work side by side: a run belongs to the process that is at it. In the environment, ROUNDS=1 leaves it
+at the first seed, and OUTPUTS=DIR has the runs elsewhere.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from machine import processor
+
+from high_order_nets.runs.folder import Run, metrics_of
+from high_order_nets.sweeps.table import Row, spread
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = (
+    *("status", "error", "test_acc", "test_best_acc", "test_acc5", "test_loss", "train_acc", "train_loss"),
+    *("test_perplexity", "val_perplexity", "train_perplexity", "test_bits_per_token"),
+    *("parameters", "parameters_reduced", "macs", "seconds", "seconds_per_epoch"),
+    *("images_per_second", "tokens_per_second", "date", "device", "versions", "cpus"),
+)
+"""The figures of a run that are stored, as far as it has them."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Tables of rows, `{title: {row: (label, overrides)}}`, and the number of seeds by row, one where none is said."""
+
+    name: str
+    tables: Mapping[str, Mapping[str, tuple[str, str]]]
+    seeds: Mapping[str, int]
+    shown: Mapping[str, str] = field(default_factory=lambda: {"test, %": "test_acc", "train, %": "train_acc"})
+    """The figures that a table has, by heading."""
+
+    @property
+    def rows(self) -> dict[str, tuple[str, str]]:
+        """All rows by name."""
+        return {name: row for table in self.tables.values() for name, row in table.items()}
+
+    @property
+    def outputs(self) -> Path:
+        """Where the runs are."""
+        return Path(os.environ.get("OUTPUTS", ROOT / "outputs")) / self.name
+
+    @property
+    def figures(self) -> Path:
+        """The file with the figures of all runs."""
+        return ROOT / "results" / f"{self.name}.json"
+
+    def main(self, words: list[str]) -> None:
+        """Do what the command line says."""
+        if words[:1] == ["run"]:
+            self.run(words[1:])
+        elif words == ["table"]:
+            page = ROOT / "results" / f"{self.name}.md"
+            mark = f"<!-- below: made by `python benchmarks/{self.name}.py table` -->"
+            said = page.read_text(encoding="utf-8").partition(mark)[0]
+            page.write_text(f"{said}{mark}\n\n{self.all_tables()}\n", encoding="utf-8")
+        else:
+            sys.exit(__doc__)
+
+    def run(self, patterns: list[str]) -> None:
+        """Run what matches and is not there, the first seed of all rows before the second of any."""
+        chosen = [name for name in self.rows if any(fnmatch(name, pattern) for pattern in patterns or ["*"])]
+        for seed in range(1, 1 + int(os.environ.get("ROUNDS", "3"))):
+            for name in chosen:
+                if seed <= self.seeds.get(name, 1) and f"{name}-s{seed}" not in self.stored():
+                    self.run_one(f"{name}-s{seed}", [*self.rows[name][1].split(), f"seed={seed}"])
+
+    def run_one(self, run_name: str, overrides: list[str]) -> None:
+        """Run one setting with one seed in a process of its own and store its figures; refused where one is at it."""
+        folder = self.outputs / run_name
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "high_order_nets", "train", *overrides, f"run_dir={folder}"]
+        print(run_name, flush=True)
+        with (folder / "log.txt").open("a") as log:
+            subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+        self.store(run_name, metrics_of(folder))
+
+    def stored(self) -> dict[str, dict[str, Any]]:
+        """Read the figures of all runs by ROW-sSEED."""
+        return json.loads(self.figures.read_text(encoding="utf-8")) if self.figures.exists() else {}
+
+    def store(self, run_name: str, metrics: dict[str, Any]) -> None:
+        """Add the figures of a run that finished or diverged."""
+        if metrics.get("status") not in ("finished", "diverged"):
+            return
+        kept = {key: metrics[key] for key in KEPT if key in metrics}
+        kept["overrides"] = " ".join(
+            word for word in metrics["command"].split() if "=" in word and "run_dir" not in word
+        )
+        with FileLock(self.outputs / "store.lock"):
+            runs = dict(sorted((self.stored() | {run_name: kept}).items()))
+            self.figures.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+
+    def runs_of(self, name: str) -> list[Run]:
+        """Find the runs of a row."""
+        found = self.stored().items()
+        return [Run(self.outputs / folder, metrics=run) for folder, run in found if folder.rpartition("-s")[0] == name]
+
+    def table_row(self, name: str, label: str, overrides: str) -> str:
+        """Format one row: mean ± standard deviation (n) in percent, sizes, seconds."""
+        row = Row({}, self.runs_of(name))
+        if not row.runs or any(run.status == "diverged" for run in row.runs):
+            what = "diverged" if row.runs else "not run"
+            return f"| {label} | `{overrides}` | {what}" + " |" * (len(self.shown) + 3)
+        parameters, macs = (row.values(key)[0] / 1e6 for key in ("parameters", "macs"))
+        seconds = statistics.median(row.values("seconds_per_epoch"))
+        figures = " | ".join(spread(row, key) for key in self.shown.values())
+        return f"| {label} | `{overrides}` | {figures} | {parameters:.3f} M | {macs:.2f} M | {seconds:.0f} |"
+
+    def all_tables(self) -> str:
+        """Make the tables and what made them, as Markdown."""
+        headings = ("network", "overrides", *self.shown, "parameters", "multiply-adds", "s/epoch")
+        head = f"| {' | '.join(headings)} |\n" + "|---" * len(headings) + "|"
+        parts = []
+        for title, rows in self.tables.items():
+            presets = {words.split()[0] for _, words in rows.values()}
+            shared = f"{presets.pop()} " if len(presets) == 1 else ""  # what all rows share is said once, above them
+            lines = [self.table_row(name, label, words.removeprefix(shared)) for name, (label, words) in rows.items()]
+            command = f"`high-order-nets train {shared}…`"
+            parts.append("\n".join([f"## {title}", "", command, "", head, *lines]))
+        return "\n\n".join([*parts, self.circumstances()])
+
+    def circumstances(self) -> str:
+        """Say on what the figures were measured."""
+        runs = [run.metrics for name in self.rows for run in self.runs_of(name)]
+        if not runs:
+            return "Nothing has been run."
+        devices = {run.get("device", "cpu") for run in runs}
+        on = ", ".join(sorted(processor(torch.device("cpu")) if "cpu" in name else name for name in devices))
+        versions = ", ".join(f"{name} {version}" for name, version in runs[0]["versions"].items())
+        dates = sorted(run["date"][:10] for run in runs)
+        return f"Measured {dates[0]} to {dates[-1]} on {on}, {runs[0]['cpus']} cores, one thread a run; {versions}."

@@ -1,0 +1,1 @@
+"""Text, as one long row of tokens."""

@@ -1,0 +1,110 @@
+"""The residual block, basic and bottleneck, whose two halves F and S other blocks meet in another way."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Place(NamedTuple):
+    """Where a block stands in its network: in which stage, 0 to 3, and after how many other blocks."""
+
+    stage: int = 0
+    before: int = 0
+
+
+class Block(nn.Module):
+    """What a network asks of its blocks beside their forward pass."""
+
+    activated: ClassVar[bool] = True
+    """Whether there are activations in a network of such blocks; `activation=none` takes them out of any."""
+
+    def reset_parameters(self) -> None:
+        """Change what the network has drawn for its layers."""
+
+    @classmethod
+    def tail(cls, stage: int) -> list[nn.Module]:
+        """Give what follows the blocks of a stage, 0 to 3."""
+        del stage
+        return []
+
+
+class Residual(Block):
+    """r(F + S): (batch, inputs, height, width) → (batch, channels, height/stride, width/stride).
+
+    F(z) = BN2(conv3×3(r(BN1(conv3×3_stride(z))))), and S(z) = z, or BN(conv1×1_stride(z)) where shapes change. A
+    bottleneck's F(z) is BN3(conv1×1(r(BN2(conv3×3_stride(r(BN1(conv1×1(z)))))))), with four times as many channels as
+    planes. The parts have the names of torchvision's, so that its weights can be loaded.
+    """
+
+    def __init__(
+        self, inputs: int, planes: int, stride: int = 1, *, bottleneck: bool = False, place: Place | None = None
+    ):
+        super().__init__()
+        del place
+        self.first_order, self.channels = (3, 4 * planes) if bottleneck else (2, planes)
+        if bottleneck:
+            self.append(conv1x1(inputs, planes), planes)
+            self.append(conv3x3(planes, planes, stride), planes)
+            self.append(conv1x1(planes, self.channels), self.channels)
+        else:
+            self.append(conv3x3(inputs, planes, stride), planes)
+            self.append(conv3x3(planes, planes), planes)
+        self.relu = nn.ReLU(inplace=True) if self.activated else nn.Identity()
+        changes = stride != 1 or inputs != self.channels
+        self.downsample = normed(conv1x1(inputs, self.channels, stride)) if changes else None
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Let F and S meet, and bend."""
+        return self.relu(self.meet(*self.halves(z)))
+
+    def meet(self, f: Tensor, s: Tensor) -> Tensor:
+        """F + S."""
+        return f + s
+
+    def halves(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Give F, before the last activation, and S, the same for sum and product."""
+        f = self.layer(1, z)
+        for index in range(2, self.first_order + 1):
+            f = self.layer(index, self.relu(f))
+        return f, z if self.downsample is None else self.downsample(z)
+
+    def layer(self, index: int, x: Tensor) -> Tensor:
+        """BN(conv(x)) of this number; the norm alone where there is no such convolution."""
+        conv = getattr(self, f"conv{index}", None)
+        return getattr(self, f"bn{index}")(x if conv is None else conv(x))
+
+    def append(self, conv: nn.Module | None, channels: int) -> None:
+        """Add the next convolution, if there is one, and its norm: conv3 and bn3 after conv2 and bn2."""
+        index = sum(name.startswith("bn") for name, _ in self.named_children()) + 1
+        if conv is not None:
+            self.add_module(f"conv{index}", conv)
+        self.add_module(f"bn{index}", nn.BatchNorm2d(channels))
+
+
+def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """Make a convolution without bias that keeps the size, but for its stride."""
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+
+
+def conv1x1(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """Make a convolution of single pixels, without bias."""
+    return nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+
+def normed(conv: nn.Conv2d) -> nn.Sequential:
+    """BN(conv(x))."""
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
+
+
+def exactly(like: Tensor) -> AbstractContextManager[Any]:
+    """Turn autocast off, where it is on: a product leaves the range of float16 and the digits of bfloat16."""
+    kind = like.device.type
+    on = kind != "meta" and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if on else nullcontext()
+
+
+def full(x: Tensor) -> Tensor:
+    """Give x in float32, or in float64 if it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

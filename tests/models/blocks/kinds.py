@@ -1,0 +1,50 @@
+"""The blocks of conf/block/, and a block that is another one at each place of a network."""
+
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from high_order_nets.models.blocks import BLOCKS, BlockType
+from high_order_nets.models.blocks.residual import Block, Place
+from high_order_nets.paths import conf_dir
+
+NAMES = sorted(file.stem for file in (conf_dir() / "block").glob("*.yaml"))
+THERE = dict(BLOCKS)
+ALONE = ("dpoly",)
+"""Blocks that hand on more than their output."""
+
+
+def kind(name: str, **options: Any) -> BlockType:
+    """Give a block by the name of its file, with other options."""
+    node = yaml.safe_load((conf_dir() / "block" / f"{name}.yaml").read_text(encoding="utf-8")) | options
+    return BlockType(node.pop("name"), node)
+
+
+def made(block: BlockType, inputs: int, planes: int, stride: int, *, bottleneck: bool = False, stage: int = 0) -> Any:
+    """Make a block whose every parameter and statistic is random, in float64."""
+    net = block.make(inputs, planes, stride, bottleneck=bottleneck, place=Place(stage)).double()
+    for tensor in (*net.parameters(), *net.buffers()):
+        if tensor.is_floating_point():
+            tensor.data = torch.rand_like(tensor) + 0.2 if tensor.ndim == 1 else torch.randn_like(tensor) / 2
+    return net
+
+
+class Mixed(Block):
+    """The blocks of NAMES in turn, but for those of ALONE."""
+
+    def __init__(self, *sizes: int, bottleneck: bool, place: Place):
+        super().__init__()
+        inputs, planes, stride = sizes
+        names = [name for name in NAMES if name not in ALONE]
+        one = kind(names[place.before % len(names)])
+        self.one = THERE[one.name](inputs, planes, stride, bottleneck=bottleneck, place=place, **one.options)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """As the one that it is."""
+        return self.one(z)
+
+    def reset_parameters(self) -> None:
+        """As the one that it is."""
+        self.one.reset_parameters()
