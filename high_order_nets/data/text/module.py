@@ -49,6 +49,10 @@ class TextSettings:
             raise UserError(f"train_fraction={self.train_fraction} must lie in (0, 1]")
 
 
+LOGITS = 2**26
+"""The most logits that a sample may have: 256 MB."""
+
+
 class TextDataModule(Data):
     """Serves a text to Lightning: batches (tokens, following), both int64 (B, T), T = bptt.
 
@@ -82,8 +86,12 @@ class TextDataModule(Data):
         return {"tokenizer": self.tokenizer.state, "context": self.settings.bptt}
 
     def sample(self, count: int, like: Tensor) -> Tensor:
-        """Give blocks of tokens, int64 (≤ count, T), from all over the training text, on the device of `like`."""
+        """Give blocks of tokens, int64 (≤ count, T), from all over the training text, on the device of `like`.
+
+        So few that a network can hold the logits of all words for them.
+        """
         length = self.settings.bptt
+        count = min(count, max(1, LOGITS // (length * len(self.tokenizer))))
         last = len(self._train) - length
         starts = torch.linspace(0, last, min(count, max(1, last // length))).long()
         return self._train.unfold(0, length, 1)[starts].long().to(like.device)
