@@ -5,18 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .conversion.convert import convert as convert
+    from .conversion.interval import update_interval as update_interval
     from .conversion.refine import coarsen as coarsen
     from .conversion.refine import refine as refine
     from .inference.load import load as load
+    from .tasks.fit import fit as fit
 
 __version__ = "0.1.0"
 _LAZY = {
     "convert": "high_order_nets.conversion.convert",
     "coarsen": "high_order_nets.conversion.refine",
     "refine": "high_order_nets.conversion.refine",
+    "update_interval": "high_order_nets.conversion.interval",
+    "fit": "high_order_nets.tasks.fit",
     "load": "high_order_nets.inference.load",
 }
-__all__ = ["coarsen", "convert", "load", "refine"]
+__all__ = ["coarsen", "convert", "fit", "load", "refine", "update_interval"]
 
 
 def __dir__() -> list[str]:

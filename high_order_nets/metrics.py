@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -39,6 +39,9 @@ METRICS = {
     for each in (
         Metric("acc", "accuracy", "{:.2%}", higher_is_better=True, percent=True),
         Metric("acc5", "accuracy, top-5", "{:.2%}", higher_is_better=True, percent=True, curve=False),
+        Metric("rmse", "root mean square error", "{:.4g}"),
+        Metric("r2", "R²", "{:.6f}", higher_is_better=True, curve=False),
+        Metric("max_error", "largest error", "{:.4g}", curve=False),
         Metric("perplexity", "perplexity", "{:,.2f}"),
         Metric("bits_per_token", "bits a token", curve=False),
         Metric("loss", "loss"),
@@ -70,7 +73,15 @@ def metric(key: str) -> Metric:
     words = name.replace("_", " ")
     if is_speed(name):
         return Metric(name, words.replace(" per ", " a "), "{:,.0f}", higher_is_better=True)
-    return METRICS.get(name) or COSTS.get(name) or Metric(name, words)
+    return METRICS.get(name) or COSTS.get(name) or _of_output(name) or Metric(name, words)
+
+
+def _of_output(name: str) -> Metric | None:
+    """Return what a figure of one of several outputs means, rmse_price; None where it is none."""
+    kind, _, output = name.partition("_")
+    if not output or kind not in METRICS:
+        return None
+    return replace(METRICS[kind], name=name, label=f"{METRICS[kind].label}, {output}", curve=False)
 
 
 def label(key: str) -> str:

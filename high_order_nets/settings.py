@@ -29,6 +29,10 @@ NEWER: dict[str, Any] = {
 
 Those of conf/config.yaml need no line here: their default is what a run did.
 """
+NEWER_OPTIMIZER: dict[str, dict[str, Any]] = {
+    "torch.optim.LBFGS": {"optimizer.tolerance_grad": 1e-7, "optimizer.tolerance_change": 1e-9},
+}
+"""The same for keys of one optimizer, by its target: torch's own defaults."""
 KNOB = re.compile(r"\$\{(\w+)\}")
 """How the value of another knob is written, `${n}`."""
 
@@ -100,7 +104,8 @@ def upgraded(config: Any, where: str = "") -> Any:
     """
     if not isinstance(config, dict) or not {"choices", "dataset", "layer_type"} <= config.keys():
         return config
-    lacking = {key: value for key, value in (_flat_defaults() | NEWER).items() if at(config, key) is ABSENT}
+    newer = _flat_defaults() | NEWER | NEWER_OPTIMIZER.get(str(at(config, "optimizer._target_")), {})
+    lacking = {key: value for key, value in newer.items() if at(config, key) is ABSENT}
     for key, value in lacking.items():
         knob = KNOB.fullmatch(str(value))
         config = _with(config, key, at(config, knob[1]) if knob else value)

@@ -25,6 +25,10 @@ def _lbfgs(config: Config) -> bool:
     return str(config["optimizer"].get("_target_")).endswith(".LBFGS")
 
 
+def _no_synapse(config: Config) -> bool:
+    return not targets.is_basis(config["layer_type"]["_target_"])
+
+
 def _own_stem(config: Config) -> bool:
     """Say whether `stem` is left unread; the stems of 3×3 are refused then."""
     return config["stem"] in ("auto", "imagenet") and not any(
@@ -32,20 +36,27 @@ def _own_stem(config: Config) -> bool:
     )
 
 
+def _makes_its_layers(config: Config) -> bool:
+    return str(config["model_name"]["_target_"]).endswith(".high_order_mlp")
+
+
 def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
 
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
-    (FUNCTIONS, "layer_type", lambda config: not targets.is_basis(config["layer_type"]["_target_"])),
+    (FUNCTIONS, "layer_type", _no_synapse),
     (("skip", "linear_output"), "layer_type", lambda config: config["layer_type"]["_target_"] is None),
     (("alpha",), "layer_type", lambda config: not _product(config)),
     (("parameters",), "layer_type", _product),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
+    (("width", "rescale_planes", "skip", "linear_output"), "model_name", _makes_its_layers),
+    (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
+    (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
     (("model_name.hidden_width",), "model_name.hidden_layers", lambda c: c["model_name"].get("hidden_layers") == 0),
     (("epochs_per_layer",), "layer_by_layer", lambda config: not config["layer_by_layer"]),
-    (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") == "language"),
+    (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in ("language", "regression")),
     (("label_smoothing",), "loss", lambda config: config["loss"] == "mse"),
     (("weight_decay", "optimizer.default_weight_decay"), "optimizer", _lbfgs),
     (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),

@@ -160,6 +160,15 @@ def _export(argv: list[str]) -> int:
     return 0
 
 
+def _formula(argv: list[str]) -> int:
+    values = literals(argv, ("ckpt", "out"))
+    checkpoint = _checkpoint("formula", values)
+    read = import_module("high_order_nets.training.formula").read_formula  # torch, only after every check
+    lines, picture = read(checkpoint, Path(values["out"]).expanduser() if values.get("out") else None)
+    show("\n".join([*lines, f"picture: {shlex.quote(str(picture))}"]))
+    return 0
+
+
 def _checkpoint(command: str, values: Mapping[str, str]) -> Path:
     """Return what `ckpt=` names: a file that train wrote, or a run's folder."""
     if not values.get("ckpt"):
@@ -220,6 +229,9 @@ COMMANDS = {
         _export,
         f"export ckpt=PATH format={'|'.join(manual.FORMATS)} [out=PATH]",
         "write a trained network for other programs, checked",
+    ),
+    "formula": Command(
+        _formula, "formula ckpt=PATH [out=DIR]", "read a small regression out as a formula, and draw it"
     ),
     "doctor": Command(_doctor, "doctor", "show versions, devices, data and disk, and what to do about what is missing"),
     "list": Command(_list, f"list {'|'.join(manual.LISTS)}", "show the names there are"),

@@ -40,13 +40,17 @@ ACTIVATIONS = (
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
 )
 
+DOMAINS = ("extrapolate", "linear", "clamp", "tanh", "mirror")
+TARGETS = ("sine", "chirp", "runge", "kink", "step", "exp_sine", "xor", "peaks", "polar", "waves")
+PARTS = tuple(f"model_name.{part}" for part in ("first", "inner", "last"))
+
 # A knob that is not here must have the type of its default in conf/.
 RULES: dict[str, Rule] = {
     "n": whole("[1, inf)"),
     "segments": whole("[1, inf)"),
     "scale": number("[1e-6, 1e6]"),
     "periodicity": number("(0, inf)") | NULL,
-    "domain": word("extrapolate", "linear", "clamp", "tanh", "mirror"),
+    "domain": word(*DOMAINS),
     "init": word("linear", "mixed", "relu", "variance_preserving", "constant_random", "uniform"),
     "parameters": word("nodal", "spectral"),
     "sharing": word("synapse", "channel") | whole("[1, inf)"),
@@ -80,9 +84,17 @@ RULES: dict[str, Rule] = {
     "precision": word("32-true", "16-mixed", "bf16-mixed", "64-true"),
     "matmul_precision": word("highest", "high", "medium"),
     "dataset.subset": word("random", "first"),
-    "dataset.normalize": word("interval", "standard"),
+    "dataset.normalize": word("interval", "standard", "none"),
     "dataset.interval": number("(0, inf)"),
     "dataset.image_size": whole("[1, inf)") | NULL,
+    "dataset.target": word(*TARGETS),
+    "dataset.points": whole("[1, inf)"),
+    "dataset.test_points": whole("[1, inf)"),
+    "dataset.noise": number("[0, inf)"),
+    "dataset.path": _STRING | NULL,
+    "dataset.inputs": _STRINGS | NULL,
+    "dataset.outputs": _STRINGS | NULL,
+    "dataset.test_fraction": number("(0, 1)"),
     "dataset.augment.crop": whole("[0, inf)"),
     "dataset.augment.rotation": number("[0, 180]"),
     "dataset.augment.cutout": whole("[0, inf)"),
@@ -91,8 +103,6 @@ RULES: dict[str, Rule] = {
     "dataset.tokenizer": word("word", "bpe"),
     "dataset.vocabulary": whole("[257, 1000000]"),
     "dataset.min_count": whole("[1, inf)"),
-    "dataset.test_fraction": number("(0, 1)"),
-    "dataset.path": _STRING | NULL,
     "dataset.urls": _URLS,
     "optimizer.default_learning_rate": number("(0, inf)"),
     "optimizer.default_weight_decay": number("[0, inf)"),
@@ -101,6 +111,8 @@ RULES: dict[str, Rule] = {
     "optimizer.p": number("(0, inf)"),
     "optimizer.max_iter": whole("[1, inf)"),
     "optimizer.history_size": whole("[1, inf)"),
+    "optimizer.tolerance_grad": number("[0, inf)"),
+    "optimizer.tolerance_change": number("[0, inf)"),
     "optimizer.line_search_fn": word("strong_wolfe") | NULL,
     "scheduler.gamma": number("(0, inf)"),
     "scheduler.milestones": _PARTS,
@@ -119,6 +131,13 @@ RULES: dict[str, Rule] = {
     "model_name.cutoffs": _SIZES | NULL,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
+    **{f"{part}.layer_type": _STRING | NULL for part in PARTS},
+    **{f"{part}.n": whole("[1, inf)") | NULL for part in PARTS},
+    **{f"{part}.segments": whole("[1, inf)") | NULL for part in PARTS},
+    **{f"{part}.scale": number("[1e-6, 1e6]") | NULL for part in PARTS},
+    **{f"{part}.domain": word(*DOMAINS) | NULL for part in PARTS},
+    "task.loss": word("mse", "l1", "huber"),
+    "task.loss_scale": number("(0, inf)"),
     "measure.degree": whole("[0, inf)"),
     "model_name.recursion": word("ccp", "ncp"),
     "model_name.degrees": _DEGREES,
@@ -209,6 +228,9 @@ def _check_refinement(config: Config, refine: Config) -> None:
     """Refuse refinements that never come, that lose functions, or that the layer type does not have."""
     epochs, sizes = refine["epochs"], {key: refine[key] for key in ("n", "segments") if refine[key]}
     for key, values in sizes.items():
+        for part in PARTS:
+            if at(config, f"{part}.{key}") not in (ABSENT, None):
+                raise UserError(f"refine.{key}={values}: refines all layers alike; leave {part}.{key} out")
         if len(values) != len(epochs):
             raise UserError(f"refine.{key}={values}: expected one for each of refine.epochs={epochs}")
         if key not in config["layer_type"]:

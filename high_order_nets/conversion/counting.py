@@ -30,5 +30,5 @@ def multiply_adds(net: nn.Module, example: Callable[[int], Tensor]) -> int:
             blueprint(example(batch))
         return counter.get_total_flops()
 
-    blueprint = deepcopy(net).to("meta").eval()
+    blueprint = deepcopy(net).to("meta").float().eval()  # a trained one may be of doubles, and the examples are not
     return (flops(3) - flops(2)) // 2

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..errors import UserError
 from ..paths import data_root
 from ..settings import Config
@@ -11,6 +13,9 @@ from .base import Data
 from .images.augment import Augment
 from .images.module import ImageDataModule, ImageSettings
 from .images.prepared import load_images
+from .points.module import PointDataModule, PointSettings
+from .points.tables import Points, read_points
+from .points.targets import draw_points
 from .text.corpus import TextRequest, lies_under, load_corpus
 from .text.module import TextDataModule, TextSettings
 
@@ -28,6 +33,24 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
         rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
         raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {', '.join(images.classes)}; {rule}")
     return ImageDataModule(images, settings)
+
+
+def point_data_module(config: Config) -> PointDataModule:
+    """Build the data module of a function or a table."""
+    settings = PointSettings(
+        dtype=torch.float64 if config["precision"] == "64-true" else torch.float32,
+        **{key: config["dataset"][key] for key in ("normalize", "interval", "standardize")},
+        **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction")},
+    )
+    return PointDataModule(_points(config["dataset"], config["seed"]), settings)
+
+
+def _points(dataset: Config, seed: int) -> Points:
+    if "target" in dataset:
+        return draw_points(dataset["target"], dataset["points"], dataset["test_points"], dataset["noise"], seed)
+    if dataset["path"] is None:
+        raise UserError("dataset.path=null: expected a CSV with named columns, or an npz with x and y")
+    return read_points(Path(dataset["path"]), dataset["inputs"], dataset["outputs"], dataset["test_fraction"])
 
 
 def text_data_module(config: Mapping[str, Any]) -> TextDataModule:
@@ -54,7 +77,11 @@ def text_request(config: Mapping[str, Any]) -> TextRequest:
     )
 
 
-KINDS: dict[str, Callable[[Config], Data]] = {"images": image_data_module, "text": text_data_module}
+KINDS: dict[str, Callable[[Config], Data]] = {
+    "images": image_data_module,
+    "text": text_data_module,
+    "points": point_data_module,
+}
 """From `dataset.kind` to the data."""
 
 

@@ -41,6 +41,28 @@ class ImageSpec:
 
 
 @dataclass(frozen=True)
+class PointSpec:
+    """Numbers that belong to numbers: inputs (batch, inputs), outputs (batch, outputs).
+
+    An output of 1 in the network is one of `deviations` in the data.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    deviations: tuple[float, ...]
+    kind: ClassVar[str] = "points"
+
+    def example(self, batch: int, device: str = "cpu") -> Tensor:
+        """Give the middle of the inputs."""
+        return torch.zeros(batch, len(self.inputs), device=device)
+
+    def offers(self) -> dict[str, Any]:
+        """Give inputs and outputs, how many there are, and the outputs' names and deviations."""
+        sizes = {"inputs": len(self.inputs), "outputs": len(self.outputs)}
+        return sizes | {"output_names": self.outputs, "deviations": self.deviations}
+
+
+@dataclass(frozen=True)
 class TextSpec:
     """Rows of tokens 0 … vocabulary - 1: inputs int64 (batch, context)."""
 

@@ -1,4 +1,4 @@
-"""Which of the training images are used, and which of those are held out for validation."""
+"""Which of the training images, or other things, are used, and which of those are held out for validation."""
 
 import torch
 from torch import Tensor
@@ -9,11 +9,17 @@ SUBSETS = ("random", "first")
 
 
 def split_indices(
-    count: int, *, train_fraction: float = 1.0, val_fraction: float = 0.0, subset: str = "random", seed: int = 1
+    count: int,
+    *,
+    train_fraction: float = 1.0,
+    val_fraction: float = 0.0,
+    subset: str = "random",
+    seed: int = 1,
+    things: str = "images",
 ) -> tuple[Tensor, Tensor]:
-    """Choose training and validation images among `count`: two sorted, disjoint int64 index tensors.
+    """Choose training and validation `things` among `count`: two sorted, disjoint int64 index tensors.
 
-    First round(train_fraction · count) images are kept, the first ones or random ones; of these, a random
+    First round(train_fraction · count) are kept, the first ones or random ones; of these, a random
     round(val_fraction · kept) are held out. Both draws depend on `seed` only, and a smaller random fraction is part of
     a larger one. Raises UserError for values out of range or a split that leaves a part empty.
     """
@@ -30,7 +36,7 @@ def split_indices(
     held_out = round(val_fraction * len(kept))
     if held_out == len(kept) or (val_fraction > 0 and held_out == 0):
         raise UserError(
-            f"train_fraction={train_fraction} and val_fraction={val_fraction} of {count} images leave "
+            f"train_fraction={train_fraction} and val_fraction={val_fraction} of {count} {things} leave "
             f"{len(kept) - held_out} to train on and {held_out} to validate: use larger fractions"
         )
     return kept[held_out:].sort().values, kept[:held_out].sort().values

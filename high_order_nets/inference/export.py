@@ -18,7 +18,9 @@ from ..errors import UserError
 from ..files import by_umask
 from ..runs.checkpoints import distinct
 from ..runs.layout import USED, locate
-from .load import Usable, load
+from .classifier import Classifier
+from .language import LanguageModel
+from .load import but_points, load
 
 TOLERANCE = 1e-4
 """Largest difference between the logits of the network and of what was written."""
@@ -29,6 +31,7 @@ INT32 = 6
 """ONNX's number of the type (TensorProto.INT32)."""
 
 Run = Callable[[Tensor], Tensor]
+Exportable = Classifier | LanguageModel
 
 
 class Exported(NamedTuple):
@@ -43,7 +46,7 @@ class Format(NamedTuple):
     """How a network is written to a file of this suffix, and read back as what gives logits of images."""
 
     suffix: str
-    write: Callable[[Usable, Path], None]
+    write: Callable[[Exportable, Path], None]
     read: Callable[[Path], Run]
 
 
@@ -57,7 +60,7 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
     form = FORMATS[name]
     checkpoint = locate(checkpoint, USED)
     path = _destination(checkpoint, form.suffix, out)
-    module = load(checkpoint)
+    module = but_points(load(checkpoint), checkpoint, "export")
     part = path.with_name(f".{path.stem}.part{form.suffix}")
     try:
         with by_umask(part):
@@ -94,7 +97,7 @@ def _destination(source: Path, suffix: str, out: Path | None) -> Path:
     return path
 
 
-def _difference(module: Usable, run: Run) -> float:
+def _difference(module: Exportable, run: Run) -> float:
     """Return the largest difference of the logits; nan where either has one."""
     generator = torch.Generator().manual_seed(0)
     with torch.inference_mode():
@@ -102,16 +105,16 @@ def _difference(module: Usable, run: Run) -> float:
         return float(torch.stack([(run(inputs) - module(inputs)).abs().max() for inputs in batches]).max())
 
 
-def _metadata(module: Usable) -> dict[str, str]:
+def _metadata(module: Exportable) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in module.metadata.items()}
 
 
-def _write_safetensors(module: Usable, path: Path) -> None:
+def _write_safetensors(module: Exportable, path: Path) -> None:
     tensors = {name: tensor.clone().contiguous() for name, tensor in distinct(module.net.state_dict()).items()}
     save_file(tensors, path, _metadata(module))
 
 
-def _write_program(module: Usable, path: Path) -> None:
+def _write_program(module: Exportable, path: Path) -> None:
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(module, (module.example(2),), dynamic_shapes=({0: batch},))
     with warnings.catch_warnings():
@@ -123,7 +126,7 @@ def _read_program(path: Path) -> Run:
     return torch.export.load(path).module()
 
 
-def _write_onnx(module: Usable, path: Path) -> None:
+def _write_onnx(module: Exportable, path: Path) -> None:
     if not (find_spec("onnx") and find_spec("onnxscript")):
         raise UserError("format=onnx needs two more packages: pip install 'high-order-nets[export]'")
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Opens what was trained, as a module that takes images or text; nothing in the file can run code."""
+"""Opens what was trained, as a module that takes data as they come; nothing in the file can run code."""
 
 import json
 import math
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from ..conversion.growth import refined_to
 from ..data.images.module import ImageDataModule
 from ..data.images.normalise import Normalisation
-from ..data.spec import ImageSpec, Spec, TextSpec
+from ..data.points.module import PointDataModule
+from ..data.points.scaling import Scaling
+from ..data.spec import ImageSpec, PointSpec, Spec, TextSpec
 from ..data.text.module import TextDataModule
 from ..data.text.tokenizer import tokenizer_from
 from ..errors import UserError
@@ -23,11 +25,12 @@ from ..models.stages import Staged, complete
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..runs.folder import metrics_of
 from ..runs.layout import USED, locate, run_of
-from ..settings import Config, upgraded
+from ..settings import Config, at, upgraded
 from .classifier import Classifier
 from .language import LanguageModel
+from .regressor import Regressor
 
-Usable = Classifier | LanguageModel
+Usable = Classifier | LanguageModel | Regressor
 """What opening a file gives."""
 LARGEST_IMAGE = 4096
 """Pixels a side that a file may ask for."""
@@ -38,11 +41,11 @@ LONGEST_CONTEXT = 1_000_000
 def load(path: str | Path) -> Usable:
     """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing or its tokenizer.
 
-    A Classifier where the run's data are images, a LanguageModel where they are text. It lies on the CPU; the random
-    state is left alone. Raises UserError for a file that is missing, damaged, or not of this program.
+    A Classifier where the run's data are images, a LanguageModel where they are text, a Regressor where they are
+    points. It lies on the CPU; the random state is left alone. Raises UserError for a file that is missing, damaged, or
+    not of this program.
     """
-    path = Path(path).expanduser()
-    path = locate(path, USED)
+    path = locate(Path(path).expanduser(), USED)
     saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
     try:
         kind = str(saved.config["dataset"]["kind"])
@@ -53,7 +56,14 @@ def load(path: str | Path) -> Usable:
     return KINDS[kind].open(saved, path).eval()
 
 
-def _network(saved: "_Saved", spec: Spec, path: Path) -> nn.Module:
+def but_points(found: Usable, path: Path, asked: str) -> Classifier | LanguageModel:
+    """Give what was opened for what was `asked`, which points are not for; UserError where it is a Regressor."""
+    if isinstance(found, Regressor):
+        raise UserError(f"{asked}: is of images or text, and ckpt={path} of points; high_order_nets.load opens it")
+    return found
+
+
+def _network(saved: "_Saved", spec: Spec, path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
     """Build the network of a file and give it its weights."""
     try:
         with torch.random.fork_rng(devices=[]):
@@ -62,6 +72,7 @@ def _network(saved: "_Saved", spec: Spec, path: Path) -> nn.Module:
         raise UserError(f"ckpt={path}: {error}") from error
     except Exception as error:  # a stranger's config may fail anywhere
         raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
+    net = net.to(dtype)
     load_state(net, saved.state, path)
     return complete(net).requires_grad_(True)
 
@@ -153,9 +164,32 @@ def _language_model(saved: _Saved, path: Path) -> LanguageModel:
     return LanguageModel(net, tokenizer, context, saved.metadata)
 
 
+def _regressor(saved: _Saved, path: Path) -> Regressor:
+    inputs, outputs, scaling = _checked_points(saved.about, path)
+    dtype = torch.float64 if at(saved.config, "precision") == "64-true" else torch.float32
+    net = _network(saved, PointSpec(inputs, outputs, (1.0,) * len(outputs)), path, dtype)
+    return Regressor(net, inputs, outputs, scaling, saved.metadata)
+
+
+def _checked_points(about: Any, path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Scaling, Scaling]]:
+    """Return the names of inputs and outputs and their scalings, or refuse what is no such thing."""
+    try:
+        names = [tuple(map(str, about[key])) for key in ("inputs", "outputs")]
+        saved = [about["scaling"][key] for key in ("inputs", "outputs")]
+        scaling = [Scaling(tuple(each["offset"]), tuple(each["factor"])) for each in saved]
+        for each, named in zip(scaling, names, strict=True):
+            numbers = (*each.offset, *each.factor)
+            if not (len(each.offset) == len(each.factor) == len(named) > 0 and all(map(math.isfinite, numbers))):
+                raise ValueError
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UserError(f"ckpt={path}: does not say its columns and their scaling; train it again") from error
+    return names[0], names[1], (scaling[0], scaling[1])
+
+
 KINDS = {
     "images": _Kind(ImageDataModule.__qualname__, _classifier),
     "text": _Kind(TextDataModule.__qualname__, _language_model),
+    "points": _Kind(PointDataModule.__qualname__, _regressor),
 }
 """By `dataset.kind`."""
 

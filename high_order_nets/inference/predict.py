@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import UserError
 from .classifier import Classifier
 from .language import Choice, LanguageModel
-from .load import load
+from .load import but_points, load
 
 TOP = 3
 """Classes named for each image."""
@@ -24,7 +24,7 @@ def predict(checkpoint: Path, images: Sequence[Path]) -> list[str]:
 
     Raises UserError for a file that is no image, and for a checkpoint of something else.
     """
-    module = load(checkpoint)
+    module = but_points(load(checkpoint), checkpoint, "predict")
     if not isinstance(module, Classifier):
         raise UserError(f"ckpt={checkpoint}: a language model; give it text=… instead of images")
     width = max(len(str(path)) for path in images)
@@ -38,7 +38,7 @@ def foretell(checkpoint: Path, text: str, tokens: int, choice: Choice) -> list[s
 
     First, in a line, the words that the network does not know. Raises UserError for a checkpoint of something else.
     """
-    module = load(checkpoint)
+    module = but_points(load(checkpoint), checkpoint, "predict")
     if not isinstance(module, LanguageModel):
         raise UserError(f"ckpt={checkpoint}: a classifier of images; give it image files instead of text=")
     unknown = module.unknown(text)

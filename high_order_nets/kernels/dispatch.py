@@ -38,6 +38,9 @@ class Kernel(Protocol):
 KERNELS: tuple[Kernel, ...] = (ProductKernel(), Bag(), Dense())
 """The kernels; the first that suits is taken. The dense one suits all but products, and is the bag's oracle."""
 
+SMALL = 2**17
+"""Features, numbers, up to which autograd keeps those of a fully connected layer: half a megabyte in float32."""
+
 
 def call_of(layer: Contraction, x: Tensor) -> Call:
     """Say what computing a layer's output of x (rows, channels, *space) takes."""
@@ -46,14 +49,30 @@ def call_of(layer: Contraction, x: Tensor) -> Call:
 
 
 def apply(layer: Contraction, x: Tensor) -> Tensor:
-    """Compute a layer's output of x (rows, channels, *space), keeping x and the parameters alone for the backward."""
+    """Compute a layer's output of x (rows, channels, *space).
+
+    For the backward pass x and the parameters alone are kept, and the features of small fully connected layers.
+    """
     call = call_of(layer, x)
     kernel = next(kernel for kernel in KERNELS if kernel.suits(call))
-    # Compilers make their own choice of what to keep; transforms, tangents and traces follow plain operations.
-    tangent = _has_tangent(x, *call.parameters)
-    if torch.compiler.is_compiling() or _transformed() or tangent or torch.jit.is_tracing():  # type: ignore[attr-defined]
+    if _is_small(kernel, call) or _is_followed(call):
         return kernel.plain(call)
     return _Recomputed.apply(kernel, layer, call.dtype, x, *call.parameters)  # type: ignore[no-any-return]
+
+
+def _is_small(kernel: Kernel, call: Call) -> bool:
+    """Say whether the features of a fully connected layer may be kept: computing them again would take longer."""
+    if not isinstance(kernel, Dense) or call.x.dim() != 2:
+        return False
+    basis = call.layer.synapse.basis
+    # Of functions that are constant piece by piece plain operations give no gradient, not zeros.
+    return call.x.numel() * basis.groups <= SMALL and any(map(any, basis.end_slopes))
+
+
+def _is_followed(call: Call) -> bool:
+    """Say whether somebody follows plain operations: compilers, which choose what to keep, transforms and traces."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+    return traced or _transformed() or _has_tangent(call.x, *call.parameters)
 
 
 def _transformed() -> bool:

@@ -29,7 +29,9 @@ class Parameters(NamedTuple):
 
 def without_autocast(tensor: Tensor) -> AbstractContextManager[Any]:
     """Keep autocast from rounding what is computed on the tensor's device; the meta device has none."""
-    return nullcontext() if tensor.is_meta else torch.autocast(tensor.device.type, enabled=False)
+    if tensor.is_meta or not torch.is_autocast_enabled(tensor.device.type):  # switching it off takes its time too
+        return nullcontext()
+    return torch.autocast(tensor.device.type, enabled=False)
 
 
 def product_dtype(x: Tensor, weight: Tensor) -> torch.dtype:

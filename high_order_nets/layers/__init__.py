@@ -5,6 +5,7 @@ from ..basis.synapse import Synapse
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
+from .coordinates import FourierFeatures, Sinusoidal, mesh, rotated
 from .helpers import high_order_convolution_layers, high_order_convolution_transpose_layers, high_order_fc_layers
 from .high_order import HighOrder
 from .init import INITS
@@ -12,12 +13,14 @@ from .layer_type import LayerType, as_synapse, make_synapse
 from .linear import HighOrderLinear
 from .norm import IBN, L2, IterNorm, MaxAbs, MaxCenter, SharedNorm
 from .product import HighOrderProduct, Product, fully_connected
+from .tensor_product import HighOrderTensorProduct
 
 __all__ = [
     "DOMAINS",
     "IBN",
     "INITS",
     "L2",
+    "FourierFeatures",
     "HighOrder",
     "HighOrderConv1d",
     "HighOrderConv2d",
@@ -28,12 +31,14 @@ __all__ = [
     "HighOrderLayer",
     "HighOrderLinear",
     "HighOrderProduct",
+    "HighOrderTensorProduct",
     "IterNorm",
     "LayerType",
     "MaxAbs",
     "MaxCenter",
     "Product",
     "SharedNorm",
+    "Sinusoidal",
     "Synapse",
     "as_synapse",
     "fully_connected",
@@ -41,4 +46,6 @@ __all__ = [
     "high_order_convolution_transpose_layers",
     "high_order_fc_layers",
     "make_synapse",
+    "mesh",
+    "rotated",
 ]

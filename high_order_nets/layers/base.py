@@ -22,10 +22,12 @@ class HighOrderLayer(nn.Module):
       the weights of the φ_i, one for every input channel or for every group of channels.
     - With `base` an ordinary contraction of the activated input is added, of `base_weight` (first, …).
 
-    These parameters are all of the state: T follows from the basis.
+    These parameters are all of the state: T follows from the basis. Only what `update_interval` has given an interval
+    from data has a buffer `interval` (2, channels) too: a channel's functions get (x - interval[0]) · interval[1].
     """
 
     neuron = "sum"
+    interval: Tensor | None
 
     def __init__(
         self, ordinary_shape: tuple[int, ...], inputs: Inputs, synapse: Synapse, bias: int | None, **factory: Any
@@ -46,6 +48,7 @@ class HighOrderLayer(nn.Module):
         self.bias = None if bias is None else parameter(bias)
         self.shape = parameter(synapse.weights, _functions(synapse, inputs.channels)) if synapse.shared else None
         self.base_weight = parameter(first, *rest) if synapse.base else None
+        self.register_buffer("interval", None)
         self.register_buffer("_transform", self._exact_transform(), persistent=False)
         self.reset_parameters()
 
@@ -54,10 +57,13 @@ class HighOrderLayer(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
         if not self.weight.is_meta:
-            _store(self, *draw(self.synapse, self.inputs, self.own_parameters(), self.transform))
+            store(self, *draw(self.synapse, self.inputs, self.own_parameters(), self.transform))
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        saved = state_dict.get(f"{prefix}interval")
+        if saved is not None and self.interval is None:
+            self.interval = torch.empty_like(saved, device=self.weight.device, dtype=self.weight.dtype)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self._transform = self._exact_transform()  # at once, for whoever compiles the forward pass next
 
     @property
@@ -131,9 +137,12 @@ class HighOrderLayer(nn.Module):
 
     def constants(self, p: Parameters) -> Tensor | None:
         """Give the constants of the functions, (first, …), where they are not in the bias or the features."""
-        if self.synapse.shared or self.synapse.parameters == "spectral" or not self.synapse.basis.has_constant:
-            return None
-        return self.rescaled(self.transformed(p.weight, slice(0, 1))[:, 0])
+        return self.rescaled(self.transformed(p.weight, slice(0, 1))[:, 0]) if self.has_constants else None
+
+    @property
+    def has_constants(self) -> bool:
+        """Say whether the functions have constants of their own, that are in neither the bias nor the features."""
+        return not self.synapse.shared and self.synapse.parameters == "nodal" and self.synapse.basis.has_constant
 
     def transformed(self, weight: Tensor, rows: slice = slice(None)) -> Tensor:
         """T w along the second axis, or some rows of it: (first, M, …) → (first, 1 + G, …)."""
@@ -173,7 +182,14 @@ class HighOrderLayer(nn.Module):
 
     def evaluate(self, x: Tensor) -> Tensor:
         """Compute the output of x (rows, channels, *space)."""
-        return apply(self, self.synapse.disturbed(x) if self.training else x)
+        return apply(self, self.localised(self.synapse.disturbed(x) if self.training else x))
+
+    def localised(self, x: Tensor) -> Tensor:
+        """Bring x (rows, channels, *space) to the interval that the functions live on."""
+        if self.interval is None:
+            return x
+        centre, factor = self.interval.to(x.dtype).view(2, -1, *[1] * (x.dim() - 2))
+        return (x - centre) * factor
 
     def coefficients(self) -> tuple[Tensor | None, Tensor]:
         """a_0, (first, …) or None where there is none, and a_1 … a_G, (first, G, …); divided under rescale_output."""
@@ -222,7 +238,7 @@ class HighOrderLayer(nn.Module):
 
 
 @torch.no_grad()
-def _store(layer: HighOrderLayer, weight: Tensor, functions: Tensor | None) -> None:
+def store(layer: HighOrderLayer, weight: Tensor, functions: Tensor | None) -> None:
     """Write drawn functions into the parameters; `functions` (M, channels or groups) go with ordinary weights."""
     p = layer.own_parameters()
     spectral = layer.synapse.parameters == "spectral"

@@ -45,6 +45,8 @@ class HighOrderLinear(HighOrderLayer):
         """x (…, in_features) → (…, out_features)."""
         if x.shape[-1:] != (self.in_features,):
             raise ValueError(f"x of shape {tuple(x.shape)}: expected (…, {self.in_features})")
+        if x.dim() == 2:
+            return self.evaluate(x)
         return self.evaluate(x.reshape(-1, self.in_features)).view(*x.shape[:-1], self.out_features)
 
     def contract(self, features: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -60,10 +62,10 @@ class HighOrderLinear(HighOrderLayer):
 
     def offset(self, p: Parameters, x: Tensor) -> Tensor | None:
         """Add up a neuron's constants: (out,)."""
-        constants = self.constants(p)
-        if constants is None:
+        if not self.has_constants:
             return p.bias
-        total = self.neuron_sums(constants)
+        row = self.transform[0]
+        total = self.rescaled(p.weight.sum(-1, dtype=row.dtype) @ row)  # in this order: two small operations
         return total if p.bias is None else total + p.bias
 
     def neuron_sums(self, constants: Tensor) -> Tensor:

@@ -1,12 +1,15 @@
 """From a checked config to the network, without its data: for training, and for using what was trained."""
 
 from inspect import signature
+from typing import Any
 
+import torch
 from torch import nn
 
 from ..basis import Basis
 from ..basis.synapse import FIELDS
 from ..conversion.convert import convert
+from ..conversion.counting import count_parameters, count_reduced_parameters
 from ..conversion.report import Report
 from ..conversion.widths import scale_width
 from ..data.spec import ImageSpec, Spec
@@ -19,12 +22,16 @@ from .vision import image_classifier
 
 KNOBS = {"dropout": "input_dropout", "noise": "input_noise"}
 """The fields of a synapse whose knobs have another name."""
+TAKERS = {"vocabulary": "text", "inputs": "points"}
+"""By a parameter of a builder, the data that it takes; all others take images."""
 
 
 def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
     """Build the network of a resolved config for such data; the global random state decides the weights."""
-    standard = _standard(config, spec)
     replacement = layer_type(config)
+    if "layer_type" in signature(_builder(config)).parameters:
+        return _built(config, spec, replacement)
+    standard = _standard(config, spec)
     net, report = convert(
         standard,
         replacement,
@@ -43,26 +50,52 @@ def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
 
 def _standard(config: Config, spec: Spec) -> nn.Module:
     """Build the ordinary network, with what its builder's parameters ask for."""
-    node = dict(config["model_name"])
-    build, width = resolve(node.pop("_target_"), "model_name", nn.Module, builders=True), config["width"]
+    build, node, width = _builder(config), _own(config), config["width"]
     if isinstance(spec, ImageSpec) and "vocabulary" in signature(build).parameters:
-        names = f"model_name={config['choices']['model_name']}: takes text"
-        raise UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}")
+        raise _mismatch(build, spec, config)
     if "block" in signature(build).parameters:
         options = dict(config["block"])
         node["block"] = BlockType(options.pop("name"), options)
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
         return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)
-    asked = signature(build).parameters
-    given = {key: value for key, value in spec.offers().items() if key in asked}
-    if not given:
-        names = f"model_name={config['choices']['model_name']}: takes images"
-        raise UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}")
-    net = build(**given, **node)
+    net = build(**_offered(build, spec, config), **node)
     if width != 1:
         scale_width(net, 1 / width, f"width={width:g}")
     return net
+
+
+def _built(config: Config, spec: Spec, replacement: LayerType | None) -> tuple[nn.Module, Report]:
+    """Build a network that makes its layers of the layer type itself; beside it stands the standard one."""
+    build, node = _builder(config), _own(config)
+    given = _offered(build, spec, config) | {"norm": config["norm"]["name"], "activation": config["activation"]}
+    net = build(layer_type=replacement, **given, **node)
+    with torch.device("meta"):  # where nothing is drawn
+        standard = build(layer_type=None, **given, **node)
+    return net, Report((), (), count_parameters(standard), count_parameters(net), count_reduced_parameters(net))
+
+
+def _builder(config: Config) -> Any:
+    return resolve(config["model_name"]["_target_"], "model_name", nn.Module, builders=True)
+
+
+def _own(config: Config) -> dict[str, Any]:
+    """Give the model's own keys."""
+    return {key: value for key, value in config["model_name"].items() if key != "_target_"}
+
+
+def _offered(build: Any, spec: Spec, config: Config) -> dict[str, Any]:
+    """Give what a builder asks for of the numbers that the data offer."""
+    given = {key: value for key, value in spec.offers().items() if key in signature(build).parameters}
+    if not given:
+        raise _mismatch(build, spec, config)
+    return given
+
+
+def _mismatch(build: Any, spec: Spec, config: Config) -> UserError:
+    takes = next((kind for key, kind in TAKERS.items() if key in signature(build).parameters), "images")
+    names = f"model_name={config['choices']['model_name']}: takes {takes}"
+    return UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}; choose another model")
 
 
 def layer_type(config: Config) -> LayerType | None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.base import Data
+from ..data.points.module import PointDataModule
 from ..metrics import headline
 from ..runs.folder import metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
 from ..settings import Config, is_debug
 from ..tasks import Task
-from .observe import choose_layers, watch
+from .observe import choose_layers, evaluated, watch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +54,8 @@ def describe(config: Config) -> str:
     choices, layer = config["choices"], config["layer_type"]
     numbers = [f"{key}={layer[key]}" for key in ("n", "segments") if key in layer]
     kind = " ".join([str(choices["layer_type"]), *numbers])
-    return f"{kind} · {choices['model_name']} · {choices['dataset']}"
+    data = config["dataset"].get("target", choices["dataset"])  # a function by its own name
+    return f"{kind} · {choices['model_name']} · {data}"
 
 
 def draw(task: Task, data: Data, folder: Path, settings: Settings, epochs: int) -> "Iterator[tuple[str, Figure]]":
@@ -71,8 +73,19 @@ def draw(task: Task, data: Data, folder: Path, settings: Settings, epochs: int) 
         chosen = choose_layers(watched, settings.layers)
         if len(chosen) > MOST:
             log.info("plots: %d layers answer to plots.layers; the first %d are drawn", len(chosen), MOST)
+        if isinstance(data, PointDataModule):
+            yield "fits", _fits(task, data, title)
         if chosen:  # those of later stages are not met under layer_by_layer
             yield "synapses", draw_synapses(dict(list(chosen.items())[:MOST]), title)
+
+
+def _fits(task: Task, data: PointDataModule, title: str) -> "Figure":
+    from .fits import draw_fits  # noqa: PLC0415 - slow to import
+
+    points = data.points
+    found = data.outputs.back(evaluated(task.net, data.inputs(points.test_x)).double().cpu())
+    x, y, found = (part.numpy() for part in (points.test_x, points.test_y, found))
+    return draw_fits(x, y, found, points.inputs, points.outputs, title)
 
 
 def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> None:

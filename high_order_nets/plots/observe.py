@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ..errors import UserError
-from ..layers import HighOrderLayer
+from ..layers import HighOrderLayer, HighOrderLinear
 from ..layers.layer_type import LAYERS
 from ..models.stages import Staged
 
@@ -111,7 +111,7 @@ def watch(net: nn.Module, images: Tensor, batch: int) -> dict[str, Watched]:
     watched: dict[str, Watched] = {}
 
     def record(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        given, gave = Sample.of(inputs[0]), Sample.of(output)
+        given, gave = Sample.of(_local(layer, inputs[0])), Sample.of(output)
         before = watched.get(name)
         if before:
             given, gave = before.inputs + given, before.outputs + gave
@@ -126,6 +126,20 @@ def watch(net: nn.Module, images: Tensor, batch: int) -> dict[str, Watched]:
         for handle in handles:
             handle.remove()
     return watched
+
+
+def _local(layer: nn.Module, x: Tensor) -> Tensor:
+    """Give a layer's input as its functions get it: in the layer's own interval."""
+    if not isinstance(layer, HighOrderLayer) or layer.interval is None:
+        return x
+    return layer.localised(x.flatten(0, -2) if isinstance(layer, HighOrderLinear) else x)
+
+
+@torch.no_grad()
+def evaluated(net: nn.Module, inputs: Tensor) -> Tensor:
+    """Give the network's output in evaluation mode; nothing is changed, as in `watch`."""
+    with _evaluating(net):
+        return net.forward(inputs.to(next(net.parameters())))
 
 
 @contextmanager

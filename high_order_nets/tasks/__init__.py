@@ -3,5 +3,6 @@
 from .base import Objective, Outcome, Task
 from .classification import Classification
 from .language import LanguageModelling
+from .regression import Regression
 
-__all__ = ["Classification", "LanguageModelling", "Objective", "Outcome", "Task"]
+__all__ = ["Classification", "LanguageModelling", "Objective", "Outcome", "Regression", "Task"]

@@ -20,6 +20,7 @@ AUGMENT: dict[str, dict[str, Any]] = {
     "mine": OFF,
 }
 """As every file of its own had it, and a data set without a file."""
+POINTS = ("function", "table")
 TEXT = {"kind": "text", "bptt": 35, "stride": None, "tokenizer": "word", "vocabulary": 8192}
 MIRROR = "https://wikitext.smerity.com/"
 TEXTS: dict[str, dict[str, Any]] = {
@@ -73,17 +74,19 @@ def test_a_line_and_an_experiment_overrule_what_a_data_set_chooses(tmp_path: Pat
 
 
 def test_every_data_set_is_compared() -> None:
-    assert choices_of("dataset") == sorted(AUGMENT | TEXTS)
-    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == (AUGMENT | TEXTS).keys() - {"mine"}
+    assert choices_of("dataset") == sorted([*AUGMENT, *TEXTS, *POINTS])
+    known = {*AUGMENT, *TEXTS, *POINTS} - {"mine"}
+    assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == known
 
 
 def test_help_knows_the_knobs_that_files_share() -> None:
     knobs = {knob.key: knob for knob in group_knobs("dataset")}
     augment = [f"dataset.augment.{key}" for key in OFF]
+    shared = ("dataset.normalize", "dataset.interval")  # with points
     images = [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
     assert list(knobs)[: len(images)] == images
     assert all(knob.meaning for knob in knobs.values())
-    assert {knobs[key].section for key in images[1:]} == {"cifar10, cifar100, digits, mnist"}
+    assert {knobs[key].section for key in images[1:] if key not in shared} == {"cifar10, cifar100, digits, mnist"}
     assert knobs["dataset.bptt"].section == "sentences, text, wikitext103, wikitext2"
     assert knobs["dataset.augment.crop"].default == "4|1|2"
     assert knobs["dataset.augment.cutout"].default == "0"

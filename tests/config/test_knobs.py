@@ -16,6 +16,8 @@ from high_order_nets.config.rules import number, whole
 from high_order_nets.conversion.convert import COUNTS
 from high_order_nets.conversion.swaps import ACTIVATIONS, NORMS
 from high_order_nets.data.images.module import NORMALIZE
+from high_order_nets.data.points import module as points
+from high_order_nets.data.points.targets import TARGETS
 from high_order_nets.data.split import SUBSETS
 from high_order_nets.data.text.tokenizer import TOKENIZERS
 from high_order_nets.layers import INITS
@@ -26,6 +28,7 @@ from high_order_nets.models.resnet import STARTS
 from high_order_nets.models.transformer import POSITIONS, SOFTMAXES
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
+from high_order_nets.tasks import regression
 from high_order_nets.tasks.classification import LOSSES
 
 OURS: dict[str, Collection[str]] = {
@@ -42,11 +45,14 @@ OURS: dict[str, Collection[str]] = {
     "model_name.recursion": polynomial_mlp.RECURSIONS,
     "model_name.start": STARTS,
     "block.norm": SECOND_NORMS,
-    "dataset.normalize": NORMALIZE,
+    "dataset.normalize": {*NORMALIZE, *points.NORMALIZE},
+    "dataset.target": TARGETS,
     "dataset.subset": SUBSETS,
     "dataset.tokenizer": TOKENIZERS,
     "model_name.positions": POSITIONS,
     "model_name.softmax": SOFTMAXES,
+    "task.loss": regression.LOSSES,
+    **{f"model_name.{part}.domain": DOMAINS for part in ("first", "inner", "last")},
 }
 """By knob, the table in the code that its rule repeats."""
 OTHERS: dict[str, Collection[str]] = {
