@@ -63,7 +63,9 @@ def test_writes_all_results_and_compares(layers: ModuleType, tmp_path: Path, cap
     candidates = [set(row["candidates"]) for row in result["rows"]]
     peer = {"peer"} if find_spec("high_order_layers_torch") else set()
     assert candidates == [{"plain", "ours"} | peer, {"plain", "ours"}, {"plain", "ours"} | peer]
-    assert all(row["candidates"]["ours"]["saved_bytes"] == 0 for row in result["rows"])
+    *images, flat = (row["candidates"]["ours"]["saved_bytes"] for row in result["rows"])
+    assert images == [0, 0]
+    assert 0 < flat <= 4000  # a small fully connected layer keeps its features
     with (tmp_path / "speed.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == sum(map(len, candidates))
 
