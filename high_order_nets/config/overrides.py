@@ -20,7 +20,7 @@ RENAMED = {
 }
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
-LITERAL = ("text", "path", "ckpt", "resume", "dataset.root")
+LITERAL = ("text", "path", "ckpt", "resume", "dataset.root", "dataset.path")
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
 
 

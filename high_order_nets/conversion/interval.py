@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..layers import HighOrderLayer, HighOrderLinear, Synapse
 from ..layers.base import store
 from ..layers.change import TOLERANCE
+from .report import Errors
 
 POINTS = 24
 """Points to compare functions at, for every weight of a function."""
@@ -39,23 +40,8 @@ class Moved:
         return f"{self.name or 'layer'}: {', '.join(each)}: {kept}"
 
 
-@dataclass(frozen=True, repr=False)
-class Intervals:
+class Intervals(Errors[Moved]):
     """Hold what was done to all layers."""
-
-    layers: tuple[Moved, ...]
-
-    @property
-    def relative(self) -> float:
-        """The largest relative error."""
-        return max(layer.relative for layer in self.layers)
-
-    def __repr__(self) -> str:
-        """The text: what a notebook shows of its last value."""
-        return str(self)
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.layers))
 
 
 class _Places(NamedTuple):

@@ -13,6 +13,7 @@ from ..basis.change import error_points, largest_error
 from ..errors import UserError
 from ..layers import HighOrderLayer, Synapse, make_synapse
 from ..layers.change import TOLERANCE, change_between, change_layer, function_count
+from .report import Errors
 
 RULE = (
     "the new functions must contain the old ones: n' >= n, segments' a multiple of segments, the same length, "
@@ -229,27 +230,14 @@ class Approximation:
     error: float
     relative: float
 
-
-@dataclass(frozen=True, repr=False)
-class Coarsening:
-    """Hold the errors of all layers."""
-
-    layers: tuple[Approximation, ...]
-
-    @property
-    def relative(self) -> float:
-        """The largest relative error."""
-        return max(layer.relative for layer in self.layers)
-
-    def __repr__(self) -> str:
-        """The text: what a notebook shows of its last value."""
-        return str(self)
-
     def __str__(self) -> str:
-        return "\n".join(
-            f"{a.name or 'layer'}: {a.old.basis} → {a.new.basis}: error {a.error:.3g} ({a.relative:.2%})"
-            for a in self.layers
+        return (
+            f"{self.name or 'layer'}: {self.old.basis} → {self.new.basis}: error {self.error:.3g} ({self.relative:.2%})"
         )
+
+
+class Coarsening(Errors[Approximation]):
+    """Hold the errors of all layers."""
 
 
 @torch.no_grad()

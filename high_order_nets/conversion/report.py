@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from ..layers.layer_type import LAYERS
 
@@ -28,6 +29,37 @@ class Kept:
     name: str
     kind: str
     reason: str
+
+
+class Inexact(Protocol):
+    """What was done to a layer, with the largest error of its functions relative to their largest value."""
+
+    @property
+    def relative(self) -> float:
+        """The error."""
+        ...
+
+
+Layer = TypeVar("Layer", bound=Inexact)
+
+
+@dataclass(frozen=True, repr=False)
+class Errors(Generic[Layer]):
+    """What was done to all layers, and how exactly; the text has a line for each."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def relative(self) -> float:
+        """The largest relative error."""
+        return max(layer.relative for layer in self.layers)
+
+    def __repr__(self) -> str:
+        """The text: what a notebook shows of its last value."""
+        return str(self)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.layers))
 
 
 @dataclass(frozen=True, repr=False)

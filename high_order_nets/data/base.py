@@ -1,6 +1,7 @@
 """What every kind of data offers to those who train, draw and test."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import pytorch_lightning as pl
 from torch import Tensor
@@ -18,6 +19,18 @@ class Data(pl.LightningDataModule, ABC):
     @abstractmethod
     def spec(self) -> Spec:
         """What a network must know of the data."""
+
+    def part(self, batch_size: int, *, training: bool) -> dict[str, Any]:
+        """Say to EpochBatches which part of a step is this process's, and where a resumed run begins."""
+        trainer = self.trainer
+        processes = trainer.world_size if trainer else 1
+        return {
+            "batch_size": max(1, batch_size // processes),
+            "training": training,
+            "rank": trainer.global_rank if trainer else 0,
+            "world_size": processes,
+            "start": self.start if training else (0, 0),
+        }
 
     @abstractmethod
     def sample(self, count: int, like: Tensor) -> Tensor:

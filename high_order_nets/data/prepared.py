@@ -3,10 +3,12 @@
 import errno
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from filelock import FileLock
+from safetensors import safe_open
+from torch import Tensor
 
 from ..errors import UserError
 
@@ -39,6 +41,16 @@ def prepared(
     except OSError as error:
         raise _unwritable(other, error) from error
     return other
+
+
+def read_tensors(path: Path, name: str, keys: Sequence[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Map the tensors of a prepared file, and give its metadata; raise ValueError unless it is of that data set."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {key: file.get_tensor(key) for key in keys}
+    if metadata.get("dataset") != name:
+        raise ValueError(f"its metadata key dataset is {metadata.get('dataset')!r}, not {name!r}")
+    return metadata, tensors
 
 
 def cache_folder() -> Path:

@@ -26,9 +26,9 @@ MIRROR = "https://wikitext.smerity.com/"
 TEXTS: dict[str, dict[str, Any]] = {
     "sentences": {"name": "sentences"},
     "text": {"name": "text", "path": None, "test_fraction": 0.1, "min_count": 2},
-    "wikitext": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"]},
-    "wikitext2": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"]},
-    "wikitext103": {"name": "wikitext103", "urls": [f"{MIRROR}wikitext-103-v1.zip"]},
+    "wikitext": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"], "path": None},
+    "wikitext2": {"name": "wikitext2", "urls": [f"{MIRROR}wikitext-2-v1.zip"], "path": None},
+    "wikitext103": {"name": "wikitext103", "urls": [f"{MIRROR}wikitext-103-v1.zip"], "path": None},
 }
 
 

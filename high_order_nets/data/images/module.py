@@ -164,17 +164,8 @@ class ImageDataModule(Data):
         return self.prepare(images, dtype), labels
 
     def _loader(self, images: Tensor, labels: Tensor, indices: Tensor, *, training: bool) -> DataLoader:
-        settings, trainer = self.settings, self.trainer
-        processes = trainer.world_size if trainer else 1
-        batches = EpochBatches(
-            indices,
-            max(1, settings.batch_size // processes),
-            settings.seed,
-            training=training,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=processes,
-            start=self.start if training else (0, 0),
-        )
+        settings = self.settings
+        batches = EpochBatches(indices, seed=settings.seed, **self.part(settings.batch_size, training=training))
         dataset = ImageBatches(images, labels)
         return make_loader(dataset, batches, num_workers=settings.num_workers, pin_memory=settings.pin_memory)
 

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 
 from ...errors import UserError
 from ...files import whole_file
-from ..prepared import prepared
+from ..prepared import prepared, read_tensors
 from .digits import load_digits
 from .sources import SOURCES, Source, find_source
 from .tensors import ImageData
@@ -42,11 +42,7 @@ def load_images(name: str, root: Path) -> ImageData:
 def read_prepared(path: Path, name: str) -> ImageData:
     """Map the prepared file of the data set `name`; raise UserError unless it is whole and of that data set."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in KEYS}
-        if metadata.get("dataset") != name:
-            raise ValueError(f"its metadata key dataset is {metadata.get('dataset')!r}, not {name!r}")
+        metadata, tensors = read_tensors(path, name, KEYS)
         data = ImageData(name, _parse_classes(metadata), **tensors)
         for split in ("train", "test"):
             _check_split(tensors[f"{split}_images"], tensors[f"{split}_labels"], data)

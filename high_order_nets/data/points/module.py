@@ -98,18 +98,8 @@ class PointDataModule(Data):
         return self._loader(*self._test, torch.arange(len(self._test[0])), training=False)
 
     def _loader(self, x: Tensor, y: Tensor, indices: Tensor, *, training: bool) -> DataLoader:
-        settings, trainer = self.settings, self.trainer
-        processes = trainer.world_size if trainer else 1
-        batches = EpochBatches(
-            indices,
-            max(1, settings.batch_size // processes),
-            settings.seed,
-            training=training,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=processes,
-            start=self.start if training else (0, 0),
-            items="points",
-        )
+        part = self.part(self.settings.batch_size, training=training)
+        batches = EpochBatches(indices, seed=self.settings.seed, items="points", **part)
         return make_loader(PointBatches(x, y), batches)
 
     def _scaled(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ...errors import UserError, show
 from ...files import whole_file
-from ..prepared import prepared
+from ..prepared import prepared, read_tensors
 from .files import SPLITS, WIKITEXT, TextFiles, digest, own_text, wikitext
 from .sentences import sentences
 from .tokenizer import BytePairTokenizer, NoTokenizer, Tokenizer, WordTokenizer, byte_pair_library, tokenizer_from
@@ -36,7 +36,8 @@ class Corpus:
 class TextRequest:
     """Says which text is wanted: `name` is sentences, wikitext2, wikitext103, or text for what lies at `path`.
 
-    `vocabulary` is the size for tokenizer bpe; `min_count` how often a word must come to have a number of its own.
+    Of WikiText `path` is the folder of its files, where that is none under `root`. `vocabulary` is the size for
+    tokenizer bpe; `min_count` how often a word must come to have a number of its own.
     """
 
     name: str
@@ -48,6 +49,17 @@ class TextRequest:
     path: Path | None = None
     val_fraction: float = 0.0
     test_fraction: float = 0.1
+
+    @property
+    def folder(self) -> Path | None:
+        """The path as an absolute one."""
+        return None if self.path is None else self.path.expanduser().absolute()
+
+    @property
+    def place(self) -> Path:
+        """The folder that what is prepared goes to: beside WikiText's own files, else the root."""
+        own = self.folder if self.name in WIKITEXT else None
+        return own or self.root.expanduser().absolute()
 
     def trained(self, lines: Callable[[str], Iterable[str]]) -> Tokenizer:
         """Make the tokenizer of the training split."""
@@ -73,9 +85,8 @@ def load_corpus(request: TextRequest) -> Corpus:
     if request.tokenizer == BytePairTokenizer.kind:
         byte_pair_library()  # before a download
     files = find_text(request)
-    root = request.root.expanduser().absolute()
     path = prepared(
-        root / f"{files.stem}.{request.label}.safetensors",
+        request.place / f"{files.stem}.{request.label}.safetensors",
         partial(_make, files, request),
         files.present,
         lambda: f"{files.stem}-{digest(files.paths)}.{request.label}.safetensors",
@@ -86,13 +97,13 @@ def load_corpus(request: TextRequest) -> Corpus:
 def find_text(request: TextRequest) -> TextFiles:
     """Describe where the text lies."""
     if request.name in WIKITEXT:
-        return wikitext(request.name, request.root.expanduser().absolute(), request.urls)
+        return wikitext(request.name, request.place, request.urls, request.folder)
     if request.name != "text":
         known = ", ".join(("sentences", *WIKITEXT, "text"))
         raise UserError(f"dataset.name={show(request.name)}: unknown text; expected one of {known}")
-    if request.path is None:
+    if (folder := request.folder) is None:
         raise UserError("dataset.path=null: name a text file, or a folder with train, valid and test files")
-    return own_text(request.path.expanduser().absolute(), request.val_fraction, request.test_fraction)
+    return own_text(folder, request.val_fraction, request.test_fraction)
 
 
 def lies_under(name: str, root: Path) -> bool:
@@ -103,11 +114,7 @@ def lies_under(name: str, root: Path) -> bool:
 def read_prepared(path: Path, stem: str) -> Corpus:
     """Map a prepared file; raise UserError unless it is whole and of that text."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            splits = {split: file.get_tensor(split) for split in SPLITS}
-        if metadata.get("dataset") != stem:
-            raise ValueError(f"its metadata key dataset is {metadata.get('dataset')!r}, not {stem!r}")
+        metadata, splits = read_tensors(path, stem, SPLITS)
         tokenizer = tokenizer_from(json.loads(metadata.get("tokenizer", "null")))
         for split, tokens in splits.items():
             _check_split(split, tokens, len(tokenizer))

@@ -60,13 +60,20 @@ WIKITEXT = {
 }
 
 
-def wikitext(name: str, root: Path, urls: Sequence[str]) -> TextFiles:
-    """Describe a WikiText under a root, to be fetched from the first of the URLs that has its archive."""
+def wikitext(name: str, root: Path, urls: Sequence[str], path: Path | None = None) -> TextFiles:
+    """Describe a WikiText under a root, to be fetched from the first of the URLs that has its archive.
+
+    With a path, that is the folder of its files, and nothing is fetched.
+    """
     release = WIKITEXT[name]
-    folder = root / release.folder
+    folder = path or root / release.folder
+    if path is not None and not path.is_dir():
+        raise UserError(f"dataset.path={path}: no such folder; expected that of wiki.{{train,valid,test}}.tokens")
     paths = {split: folder / f"wiki.{split}.tokens" for split in SPLITS}
 
     def fetch() -> None:
+        if path is not None:
+            raise UserError(f"dataset.path={path}: does not hold wiki.{{train,valid,test}}.tokens")
         archive = root / f"{release.folder}-v1.zip"
         if not archive.is_file() or md5_of(archive) != release.md5:
             log.info("downloading %s to %s", release.folder, root)

@@ -128,20 +128,9 @@ class TextDataModule(Data):
         return self._loader(Windows(tokens, length, length - stride), order)
 
     def _order(self, count: int, apart: int, room: int, *, training: bool) -> "WindowBatches":
-        settings, trainer = self.settings, self.trainer
-        processes = trainer.world_size if trainer else 1
-        return WindowBatches(
-            torch.arange(count),
-            max(1, settings.batch_size // processes),
-            settings.seed,
-            training=training,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=processes,
-            start=self.start if training else (0, 0),
-            items="blocks of tokens",
-            apart=apart,
-            room=room,
-        )
+        part = self.part(self.settings.batch_size, training=training)
+        options = {"seed": self.settings.seed, "items": "blocks of tokens", "apart": apart, "room": room}
+        return WindowBatches(torch.arange(count), **options, **part)
 
     def _loader(self, windows: "Windows", order: "WindowBatches") -> DataLoader:
         return make_loader(windows, order, num_workers=self.settings.num_workers, pin_memory=True)

@@ -295,3 +295,15 @@ def test_the_real_wikitext2_has_its_tokens(tmp_path: Path, monkeypatch: pytest.M
     assert [len(each) for each in (corpus.train, corpus.valid, corpus.test)] == [2_088_628, 217_646, 245_569]
     assert len(corpus.tokenizer) == 33_278
     assert corpus.tokenizer.decode(corpus.test[:10].tolist()) == "\n= Robert <unk> =\n\nRobert <unk> is"
+
+
+def test_wikitexts_files_may_lie_anywhere(tmp_path: Path) -> None:
+    folder, empty = lay(tmp_path) / "wikitext-2", tmp_path / "empty"
+    empty.mkdir()
+    corpus = load_corpus(wanted(tmp_path / "root", path=folder))
+    assert len(corpus.train) == 12
+    assert (folder / "wikitext-2.word.safetensors").is_file()
+    assert not (tmp_path / "root").exists()
+    assert "no such folder" in refusal(wanted(tmp_path / "root", path=tmp_path / "none"))
+    assert "does not hold wiki" in refusal(wanted(tmp_path / "root", path=empty))
+    assert not (tmp_path / "none").exists()
