@@ -70,7 +70,9 @@ def nearest(name: str, names: Collection[str], otherwise: str = "") -> str:
     group = name.rpartition(".")[0]
     beside = [other for other in names if other.rpartition(".")[0] == group]
     choices = beside or list(names)
-    found = get_close_matches(name, choices, n=1, cutoff=0.6) or [other for other in choices if _begins(other, name)]
+    word = [other for other in choices if name in other.split("_")]  # input_dropout is nearer to dropout than root
+    found = word or get_close_matches(name, choices, n=1, cutoff=0.6)
+    found = found or [other for other in choices if _begins(other, name)]
     return f"; nearest valid name: {found[0]}" if found else otherwise
 
 

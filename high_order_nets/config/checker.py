@@ -18,7 +18,7 @@ from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, deciding, is_debug, w
 from . import guard
 from .catalogue import GROUPS
 from .knobs import check_values
-from .overrides import ALIASES, search_path
+from .overrides import ALIASES, RENAMED, search_path
 
 HELP = "; high-order-nets train --help lists them"
 LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
@@ -175,7 +175,8 @@ def check_key(override: Override, known: list[str]) -> None:
             raise UserError(
                 f"{override.input_line}: did you mean {meant}={str(override.input_line).partition('=')[2]}?"
             )
-        raise UserError(f"{override.input_line}: unknown key {key}{nearest(key, known, HELP)}")
+        like = next((short for short, meant in RENAMED.items() if meant == key), key)
+        raise UserError(f"{override.input_line}: unknown key {key}{nearest(like, known, HELP)}")
 
 
 def _check_plain(override: Override, known: list[str]) -> None:
@@ -191,7 +192,9 @@ def _keys(config: DictConfig) -> list[str]:
     bare = OmegaConf.to_container(config, resolve=False)
     assert isinstance(bare, dict)
     del bare["hydra"]
-    return [*(key for key, _ in walk(bare)), "experiment", *ALIASES]
+    keys = [key for key, _ in walk(bare)]
+    absent = {short for short, meant in RENAMED.items() if meant not in keys}
+    return [*keys, "experiment", *(alias for alias in ALIASES if alias not in absent)]
 
 
 def _check_targets(config: DictConfig) -> None:

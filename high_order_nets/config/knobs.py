@@ -219,7 +219,7 @@ def _check_together(config: Config) -> None:
         )
     _check_refinement(config, config["refine"])
     family, dimensions = layer_name(config["choices"]["layer_type"])
-    if dimensions not in ("", "2d"):
+    if dimensions not in ("", "2d") and config["dataset"].get("kind", "images") == "images":
         rule = "images have two dimensions"
         raise UserError(f"layer_type={family}{dimensions}: {rule}; nearest valid name: {family}2d")
 

@@ -69,6 +69,8 @@ BAD = {
     "augment=abc": ["true or false"],
     "optimizer.momentum=abc": ["a number"],
     "optimizer.momentum=inf": ["a number"],
+    "dropout=0.1": ["unknown key model_name.dropout", "nearest valid name: input_dropout"],
+    "dataset=sentences emsiz=20": ["unknown key emsiz", "nearest valid name: emsize"],
     "layer_type=polynomial1d": ["two dimensions", "polynomial2d"],
     "layer_type=fourier3d": ["two dimensions", "fourier2d"],
     "loss=mze": ["cross_entropy", "nearest valid name: mse"],
