@@ -3,18 +3,18 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.base import Data
-from ..data.points.module import PointDataModule
 from ..metrics import headline
 from ..runs.folder import metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
 from ..settings import Config, is_debug
-from ..tasks import Task
-from .observe import choose_layers, evaluated, watch
+from ..tasks import Regression, Task
+from .observe import choose_layers, watch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 MOST = 60
 """Layers whose functions fit on one picture."""
 LAYERS = 6
+OF_TASK: dict[type[Task], str] = {Regression: "fits"}
+"""By task the file beside this one with `draw(task, data, title)`, pairs of name and figure of what was learned."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,10 @@ def draw(task: Task, data: Data, folder: Path, settings: Settings, epochs: int) 
         chosen = choose_layers(watched, settings.layers)
         if len(chosen) > MOST:
             log.info("plots: %d layers answer to plots.layers; the first %d are drawn", len(chosen), MOST)
-        if isinstance(data, PointDataModule):
-            yield "fits", _fits(task, data, title)
+        if type(task) in OF_TASK:
+            yield from import_module(f".{OF_TASK[type(task)]}", __package__).draw(task, data, title)
         if chosen:  # those of later stages are not met under layer_by_layer
             yield "synapses", draw_synapses(dict(list(chosen.items())[:MOST]), title)
-
-
-def _fits(task: Task, data: PointDataModule, title: str) -> "Figure":
-    from .fits import draw_fits  # noqa: PLC0415 - slow to import
-
-    points = data.points
-    found = data.outputs.back(evaluated(task.net, data.inputs(points.test_x)).double().cpu())
-    x, y, found = (part.numpy() for part in (points.test_x, points.test_y, found))
-    return draw_fits(x, y, found, points.inputs, points.outputs, title)
 
 
 def redraw_curves(folder: Path, settings: Settings, figures: dict[str, Any]) -> None:

@@ -1,12 +1,15 @@
 """What a regression has learned, beside what it should: a curve, maps, or values against values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.tri import Triangulation
 
+from ..data.points.module import PointDataModule
+from .observe import evaluated
 from .style import BLUE, GREY, INK, WIDTH, head
 
 HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 2.5, 0.075, 0.985, 0.42, 0.5
@@ -15,6 +18,14 @@ BARS = 0.945
 """The right edge of maps, whose colour bars have numbers."""
 MOST = 6
 """Outputs that are drawn."""
+
+
+def draw(task: Any, data: PointDataModule, title: str) -> Iterator[tuple[str, Figure]]:
+    """Draw what a regression says of the points of the test."""
+    points = data.points
+    found = data.outputs.back(evaluated(task.net, data.inputs(points.test_x)).double().cpu())
+    x, y, found = (part.numpy() for part in (points.test_x, points.test_y, found))
+    yield "fits", draw_fits(x, y, found, points.inputs, points.outputs, title)
 
 
 def draw_fits(

@@ -70,6 +70,8 @@ class Task(pl.LightningModule, ABC):
     registry: ClassVar[dict[str, type["Task"]]] = {}
     headline: ClassVar[str] = "loss"
     """The metric that the best checkpoint, tables, sweeps and searches go by: its `val_` or `test_`."""
+    scores: ClassVar[tuple[str, ...]] = ()
+    """Metrics whose figures of the test are the run's score, and stand in metrics.json by their own names too."""
     item: ClassVar[str] = "image"
     """What is counted a second."""
 

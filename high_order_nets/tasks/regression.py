@@ -87,6 +87,7 @@ class Regression(Task, name="regression"):
     """
 
     headline: ClassVar[str] = "rmse"
+    scores: ClassVar[tuple[str, ...]] = ("rmse", "max_error")
     item: ClassVar[str] = "point"
 
     def __init__(

@@ -138,9 +138,10 @@ def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path
 
 
 def _tested(trainer: pl.Trainer, experiment: Experiment) -> dict[str, Any]:
-    """Test; name the metric that the result goes by."""
+    """Test; name the metric that the result goes by, and the scores by their own names."""
     (results,) = trainer.test(experiment.task, datamodule=experiment.data, verbose=False)
-    return {"headline": experiment.task.headline} | figures_of(results)
+    figures = figures_of(results)
+    return {"headline": experiment.task.headline} | figures | {n: figures[f"test_{n}"] for n in experiment.task.scores}
 
 
 @contextmanager
