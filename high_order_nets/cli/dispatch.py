@@ -15,14 +15,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _guarded(_dispatch, list(sys.argv[1:] if argv is None else argv))
 
 
-def train(argv: Sequence[str] | None = None, **presets: str) -> int:
+def train(argv: Sequence[str] | None = None, *, comparison: Sequence[str] = (), **presets: str) -> int:
     """Run `train` from a script, with its presets (`dataset="mnist"`) unless the line says otherwise.
 
-    Return the exit status. A preset other than the data set gives way to an experiment too.
+    Return the exit status. A preset other than the data set gives way to an experiment too. `comparison` are the grids
+    of the script's own sweep (`["n=2,3", "layer_type=standard"]`), run under -m where the line sweeps nothing.
     """
     typed = list(sys.argv[1:] if argv is None else argv)
     command = shlex.join(["python", sys.argv[0], *typed])
-    return _guarded(lambda argv: launcher().train(argv, presets, command), typed, "train")
+    return _guarded(lambda argv: launcher().train(argv, presets, command, comparison), typed, "train")
 
 
 @tolerant()

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -27,9 +27,14 @@ from ..terminal import PROGRAM, note, told_how_to_go_on
 from .job import Job
 
 
-def train(argv: list[str], presets: Mapping[str, str] | None = None, command: str | None = None) -> int:
-    """Run what `train` is asked for; return the exit status. The presets and the command are a script's own."""
-    arguments = parse(argv, presets)
+def train(
+    argv: list[str],
+    presets: Mapping[str, str] | None = None,
+    command: str | None = None,
+    comparison: Sequence[str] = (),
+) -> int:
+    """Run what `train` is asked for; return the exit status. Presets, command and comparison are a script's own."""
+    arguments = parse(argv, presets, comparison)
     typed = command or shlex.join([PROGRAM, "train", *argv])
     if arguments.search and not arguments.show:
         return import_module("high_order_nets.sweeps.search").run(arguments, typed)

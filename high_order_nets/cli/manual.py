@@ -20,7 +20,7 @@ EXAMPLES = (
 _OTHERS = ("scheduler", "norm", "trainer", "experiment")
 _NAMED = ("layer_type", "block", "dataset", "optimizer", *_OTHERS)
 _FLAGS = (
-    ("-m, --multirun", "run every combination of values given as a,b,c"),
+    ("-m, --multirun", "run every combination of values given as a,b,c; of several grids: -m SHARED + GRID + GRID"),
     ("--cfg job", "show the config instead of running; --resolve, --package X"),
     ("--config-dir DIR", "a folder with groups of your own, such as DIR/model_name/mine.yaml"),
 )

@@ -14,6 +14,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
@@ -131,16 +132,18 @@ def _data_root(arguments: Arguments) -> Path | None:
 
 
 def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
-    overrides = jobs.parsed(OverridesParser.create(loader), arguments.overrides)
+    parser = OverridesParser.create(loader)
+    overrides = jobs.parsed(parser, arguments.overrides)
     for override in overrides:
         if override.is_sweep_override() and not arguments.multirun:
             raise UserError(f"{override.input_line}: several values need the flag -m")
+    grids = _grids(arguments, parser, overrides)
     checker = Checker(loader, arguments.groups_dir)
     values = {override.get_key_element(): jobs.values(override) for override in overrides}
-    first = [lines[0] for lines in values.values()]
+    first = [lines[0] for lines in (values | grids[0]).values()]
     checked = checker.check(first)
     config = checker.compose(first)
-    typed = [override.key_or_group for override in overrides]
+    typed = [key.lstrip("+~") for each in (values, *grids) for key in each]
     given = [str(o.input_line) if o.is_sweep_override() else jobs.values(o)[0] for o in overrides]
     if not arguments.multirun:
         if config.hydra.mode not in (None, RunMode.RUN):
@@ -158,8 +161,19 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
         return Plan([checker.check(job).config for job in jobs.axes(values)], kept, None, folder, False)
     tasks = {o.get_key_element(): values[o.get_key_element()] for o in overrides if not o.is_hydra_override()}
     hydras = [lines[0] for key, lines in values.items() if key not in tasks]
-    lines = jobs.combinations(tasks, config.hydra.sweeper.params or {})
+    params = config.hydra.sweeper.params or {}
+    lines = [line for grid in grids for line in jobs.combinations(tasks | grid, params)]
     return _sweep_plan([(line, checker.check([*line, *hydras])) for line in lines], kept, folder, typed)
+
+
+def _grids(arguments: Arguments, parser: OverridesParser, shared: Sequence[Override]) -> list[dict[str, jobs.Lines]]:
+    """Return what each grid adds, by key: a script's own comparison where a multirun is asked for and nothing swept."""
+    given = [jobs.parsed(parser, grid) for grid in arguments.grids]
+    if not given and arguments.multirun and not any(override.is_sweep_override() for override in shared):
+        typed = {override.get_key_element() for override in shared}
+        own = [jobs.parsed(parser, grid) for grid in arguments.comparison]
+        given = [[each for each in grid if each.get_key_element() not in typed] for grid in own]
+    return [{each.get_key_element(): jobs.values(each) for each in grid} for grid in given] or [{}]
 
 
 def _pinned(folder: str, overrides: Sequence[str], kind: str) -> tuple[Path, list[str]]:

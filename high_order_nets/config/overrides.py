@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
 LITERAL = ("text", "path", "ckpt", "resume", "dataset.root", "dataset.path")
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
+GRID = "+"
+"""The word that begins a grid of a sweep; the words before the first are shared by all."""
+WHOLE = ("run_dir=", "hydra", "search")
+"""How words begin that are of the whole sweep."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Arguments:
     show: tuple[str, ...] = ()  # flags that have Hydra print the config instead of running
     groups_dir: Path | None = None  # more files for the groups of conf/
     search: tuple[str, ...] = ()  # those of the overrides that say how to search
+    grids: tuple[tuple[str, ...], ...] = ()  # what each grid of a multirun adds to the overrides
+    comparison: tuple[tuple[str, ...], ...] = ()  # a script's own grids, where the line sweeps nothing
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,16 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Arguments:
-    """Sort a command line; the presets are a script's own choices, which give way to those on the line."""
+def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None, comparison: Sequence[str] = ()) -> Arguments:
+    """Sort a command line; presets and comparison are a script's own choices, which give way to those on the line."""
     parser = _parser()
     known, unknown = parser.parse_known_intermixed_args(argv)
     if unknown:
         flags = [name for action in parser._actions for name in action.option_strings]
         raise UserError(f"{unknown[0]}: unknown flag{nearest(unknown[0], flags, expected(flags))}")
-    search = tuple(argument for argument in known.overrides if re.match(r"search[=.]", argument))
+    shared, *grids = _split(known.overrides)
+    search = tuple(argument for argument in shared if re.match(r"search[=.]", argument))
     multirun = known.multirun or bool(search)
-    overrides = [_rewrite(argument, multirun) for argument in known.overrides if argument not in search]
+    if grids and (search or not multirun):
+        raise UserError(f"{GRID}: begins a grid of a sweep, which needs the flag -m" + " and no search" * bool(search))
+    overrides = [_rewrite(argument, multirun) for argument in shared if argument not in search]
     overrides = [*_kept(presets or {}, overrides), *overrides]
     groups_dir = Path(_folder(known.config_dir)) if known.config_dir else None
     if groups_dir and not groups_dir.is_dir():
@@ -70,7 +80,23 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None) -> Argu
     show = ["--cfg", known.cfg] if known.cfg else []
     show += ["--package", known.package] if known.package else []
     show += ["--resolve"] if known.resolve else []
-    return Arguments(tuple(overrides), multirun, tuple(show), groups_dir, search)
+    own = [shlex.split(line) for line in comparison]
+    return Arguments(tuple(overrides), multirun, tuple(show), groups_dir, search, _rewritten(grids), _rewritten(own))
+
+
+def _split(words: Sequence[str]) -> list[list[str]]:
+    """Return the words that the whole sweep shares, wherever they stand, then those of each grid."""
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == GRID:
+            parts.append([])
+        else:
+            parts[0 if word.startswith(WHOLE) else -1].append(word)
+    return parts
+
+
+def _rewritten(grids: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(_rewrite(word, multirun=True) for word in grid) for grid in grids)
 
 
 def literals(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:

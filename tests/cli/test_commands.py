@@ -51,7 +51,8 @@ def tiny_data(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(command: str, folder: Path) -> list[dict]:
     """Run a command under trainer=debug; the metrics of its jobs."""
     script, *argv = shlex.split(command)
-    argv += ["trainer=debug", "plots.enabled=false", f"run_dir={folder}"]
+    place = argv.index("+") if "+" in argv else len(argv)
+    argv[place:place] = ["trainer=debug", "plots.enabled=false", f"run_dir={folder}"]
     presets = PRESETS[Path(script).stem] if script.endswith(".py") else {}
     assert cli.train(argv, **presets) == 0
     return [json.loads(path.read_text()) for path in sorted(folder.rglob("metrics.json"))]

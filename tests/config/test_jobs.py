@@ -162,3 +162,44 @@ def test_a_drawn_list_is_the_one_on_record(runner: Runner, tmp_path: Path) -> No
     single = ["train", line[3], f"run_dir={tmp_path / 'single'}"]
     assert cli.main(single) == 0
     assert runner.configs[0]["skip"] == compose.plan(parse(single[1:])).jobs[0]["skip"]
+
+
+def jobs_of(line: str, comparison: tuple[str, ...] = ()) -> list[tuple]:
+    plan = compose.plan(parse(line.split(), {"experiment": "xor"}, comparison))
+    return [
+        (job["seed"], job["choices"]["layer_type"], job["n"], job["model_name"]["hidden_width"]) for job in plan.jobs
+    ]
+
+
+def test_a_sweep_is_of_several_grids(tmp_path: Path) -> None:
+    line = "-m seed=1,2 + layer_type=polynomial n=3,5 + layer_type=standard model_name.hidden_width=4"
+    assert jobs_of(line) == [
+        *((seed, "polynomial", n, 2) for seed in (1, 2) for n in (3, 5)),
+        *((seed, "standard", 2, 4) for seed in (1, 2)),
+    ]
+    plan = compose.plan(parse(["-m", "n=3", "+", "n=4", f"run_dir={tmp_path}"]))
+    assert (plan.sweep_dir, [job["n"] for job in plan.jobs]) == (tmp_path, [4])
+    assert jobs_of("-m n=3 + + n=4") == [(1, "discontinuous", 3, 2), (1, "discontinuous", 4, 2)]
+
+
+def test_a_script_compares_where_nothing_is_swept() -> None:
+    own = ("layer_type=polynomial n=3,5", "layer_type=standard")
+    assert [job[1:3] for job in jobs_of("-m", own)] == [("polynomial", 3), ("polynomial", 5), ("standard", 2)]
+    assert [job[1:3] for job in jobs_of("-m n=4", own)] == [("polynomial", 4), ("standard", 4)]
+    for line in ("seed=1", "-m seed=1,2", "-m + layer_type=discontinuous"):
+        assert {job[1] for job in jobs_of(line, own)} == {"discontinuous"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("n=2 + n=3", "+: begins a grid of a sweep, which needs the flag -m"),
+        ("-m search=recipe + n=3", "+: begins a grid of a sweep, which needs the flag -m and no search"),
+        ("-m n=2 + n=3 search=recipe", "+: begins a grid of a sweep, which needs the flag -m and no search"),
+        ("-m n=2 + n=x", "n=x: "),
+        ("-m n=2 + m=3", "m=3: "),
+    ],
+)
+def test_a_grid_that_is_none_is_refused(line: str, message: str, capsys: Captured) -> None:
+    assert cli.main(["train", *line.split()]) == 2
+    assert message in capsys.readouterr().err
