@@ -34,11 +34,24 @@ def varying_costs(rows: Sequence[Row]) -> list[str]:
     return [cost for cost in DRAWN if len({mean for row in rows if (mean := row.mean(cost)) is not None}) > 1]
 
 
-def name_of(row: Row, *, of_kind: bool = False) -> str:
-    """Say what tells the row from the others, such as 'polynomial2d n=3'; from those of its layer type, 'n=3'."""
-    told = {key: value for key, value in row.settings.items() if not (of_kind and key == "layer_type")}
+def telling(rows: Sequence[Row]) -> list[str]:
+    """Return the settings that it takes to tell the rows apart, the layer type always among them."""
+    kept = list(rows[0].settings) if rows else []
+    for key in reversed([key for key in kept if key != "layer_type"]):
+        fewer = [other for other in kept if other != key]
+        if len({_values(row, fewer) for row in rows}) == len({_values(row, kept) for row in rows}):
+            kept = fewer
+    return kept
+
+
+def _values(row: Row, keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple(show(row.settings[key]) for key in keys)
+
+
+def name_of(row: Row, keys: Sequence[str]) -> str:
+    """Say what the row has of these settings, such as 'polynomial2d n=3'."""
     parts = [show(value) if isinstance(value, str) else f"{key.rpartition('.')[2]}={short(value)}"
-             for key, value in told.items() if value is not None]  # fmt: skip
+             for key in keys if (value := row.settings[key]) is not None]  # fmt: skip
     return " ".join(parts)
 
 

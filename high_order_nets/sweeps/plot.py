@@ -15,7 +15,8 @@ from .. import metrics
 from ..config.rules import is_number, is_whole
 from ..errors import show
 from ..plots.style import COLOURS
-from .cost_plot import is_standard, label_points, name_of, short, varying_costs
+from .cost_plot import is_standard, label_points, name_of, short, telling, varying_costs
+from .epoch_plot import courses, draw_courses
 from .table import Row, label
 
 LINES = 10
@@ -24,10 +25,15 @@ MARKERS = "osD^vP*X"
 
 
 def write_plots(rows: Sequence[Row], metric: str, folder: Path) -> list[Path]:
-    """Write results_<knob>.png for each swept number and each cost that differs to the folder; return the files."""
+    """Write the plots of several settings to the folder, and return the files.
+
+    results_<knob>.png for each swept number and each cost that differs, results_epoch.png, and the fits of regressions.
+    """
     rows = [row for row in rows if row.mean(metric) is not None]
     swept = [_write(rows, key, metric, folder / f"results_{key}.png") for key in swept_numbers(rows)]
-    return [*swept, *(_write_cost(rows, cost, metric, folder / f"results_{cost}.png") for cost in varying_costs(rows))]
+    costs = [_write_cost(rows, cost, metric, folder / f"results_{cost}.png") for cost in varying_costs(rows)]
+    beside = [_write_epochs(rows, metric, folder / "results_epoch.png"), _write_fits(rows, folder / "fits.png")]
+    return [*swept, *costs, *filter(None, beside if len(rows) > 1 else [])]
 
 
 def swept_numbers(rows: Sequence[Row]) -> list[str]:
@@ -79,14 +85,52 @@ def _write_cost(rows: Sequence[Row], cost: str, metric: str, path: Path) -> Path
     _finish(axes, rows, metric, [x for x, _ in points], at_values=False)
     axes.margins(0.12)
     places = [(x, _scaled(row.mean(metric), metric)) for x, row in points]
-    if not label_points(figure, axes, [(*at, name_of(row)) for at, (_, row) in zip(places, points, strict=True)]):
+    keys = telling(rows)
+    if not label_points(figure, axes, [(*at, name_of(row, keys)) for at, (_, row) in zip(places, points, strict=True)]):
         for text in list(axes.texts):
             text.remove()
         if len(shown) > 1:
             _legend(axes, list(shown.values()), list(shown))
-        rest = [(*at, name_of(row, of_kind=True)) for at, (_, row) in zip(places, points, strict=True)]
+        keys = [key for key in keys if key != "layer_type"]
+        rest = [(*at, name_of(row, keys)) for at, (_, row) in zip(places, points, strict=True)]
         label_points(figure, axes, [point for point in rest if point[2]])
     _save(figure, path, rows)
+    return path
+
+
+def _write_epochs(rows: Sequence[Row], metric: str, path: Path) -> Path | None:
+    """Draw the metric against epochs: a line a setting."""
+    key, found = courses(rows, metric)
+    if not found:
+        return None
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    draw_courses(axes, key, [(name_of(row, telling(rows)), row, course) for row, course in found])
+    axes.set_ylabel(label(key))
+    best = f"the best {len(found)} of {len(rows)}" if len(found) < len(rows) else ""
+    axes.set_title(" · ".join(filter(None, (_title(rows, metric), best))), fontsize=9, loc="left", wrap=True)
+    _tidy(axes, key)
+    _legend(axes)
+    _save(figure, path, rows)
+    return path
+
+
+def _write_fits(rows: Sequence[Row], path: Path) -> Path | None:
+    """Draw what regressions on the same points have learned, the first seed of each setting."""
+    points = {(run.setting("dataset"), run.setting("dataset.target")) for row in rows for run in row.runs}
+    if len(points) > 1 or any(run.setting("dataset.kind") != "points" for row in rows for run in row.runs):
+        return None
+    from ..plots.compared import draw_compared  # noqa: PLC0415 - torch
+    from ..plots.style import published  # noqa: PLC0415
+
+    with published():
+        named = [(name_of(row, telling(rows)), row.finished[0].folder) for row in rows]
+        figure = draw_compared(named, " · ".join(_subject(rows)))
+        if figure is None:
+            return None
+        FigureCanvasAgg(figure)
+        _save(figure, path, rows)
     return path
 
 
@@ -168,17 +212,31 @@ def _finish(axes: Axes, rows: Sequence[Row], metric: str, values: list[float], *
     axes.set_ylabel(label(metric))
     axes.set_title(_title(rows, metric), fontsize=9, loc="left", wrap=True)
     _scale(axes, values, at_values)
+    _tidy(axes, metric)
+
+
+def _tidy(axes: Axes, metric: str) -> None:
+    """Give the plot its grid; errors over more than a decade get a logarithmic axis."""
+    low, high = axes.dataLim.intervaly
+    if not (metrics.metric(metric).percent or metrics.metric(metric).higher_is_better) and 0 < 10 * low < high:
+        axes.set_yscale("log")
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _title(rows: Sequence[Row], metric: str) -> str:
     """Say what all rows share of data, network and epochs, and over how many seeds the means are taken."""
-    shared = [_shared(rows, key) for key in ("dataset", "model_name", "max_epochs")]
-    epochs = f"{shared[2]} epoch{'s' if shared[2] != '1' else ''}" if shared[2] else None
     counts = {len(row.values(metric)) for row in rows}
     seeds = f"mean ± s.d. of {min(counts)}{f' to {max(counts)}' if len(counts) > 1 else ''} seeds"
-    return " · ".join(filter(None, (*shared[:2], epochs, seeds if max(counts) > 1 else None)))
+    return " · ".join([*_subject(rows), *([seeds] if max(counts) > 1 else [])])
+
+
+def _subject(rows: Sequence[Row]) -> list[str]:
+    """Say what all rows share of data, a function by its own name, network and epochs."""
+    data = _shared(rows, "dataset.target") or _shared(rows, "dataset")
+    epochs = _shared(rows, "max_epochs")
+    counted = f"{epochs} epoch{'s' if epochs != '1' else ''}" if epochs else None
+    return [part for part in (data, _shared(rows, "model_name"), counted) if part]
 
 
 def _shared(rows: Sequence[Row], key: str) -> str | None:
