@@ -77,6 +77,8 @@ RULES: dict[str, Rule] = {
     "refine.epochs": _SIZES,
     "refine.n": _SIZES,
     "refine.segments": _SIZES,
+    "refine.target_n": whole("[1, inf)") | NULL,
+    "refine.target_segments": whole("[1, inf)") | NULL,
     "seed": whole("[0, 4294967295]"),
     "train_fraction": number("(0, 1]"),
     "val_fraction": number("[0, 1)"),

@@ -19,6 +19,18 @@ RENAMED = {
     "tokenizer": "dataset.tokenizer",
     **{key: f"model_name.{key}" for key in ("emsize", "nhid", "nlayers", "nhead", "dropout", "softmax")},
 }
+RENAMED |= {  # as invariant_mnist.py of the published library calls them
+    "mlp.layer_type": "layer_type",
+    "mlp.n": "n",
+    "mlp.segments": "segments",
+    "mlp.normalize": "norm",
+    "mlp.hidden.layers": "model_name.hidden_layers",
+    "mlp.hidden.width": "model_name.hidden_width",
+    "mlp.target_n": "refine.target_n",
+    "mlp.target_segments": "refine.target_segments",
+}
+REFINES = "mlp.p_refine"
+"""Whether mlp.target_n is aimed at."""
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
 LITERAL = ("text", "path", "ckpt", "resume", "dataset.root", "dataset.path")
@@ -65,7 +77,7 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None, compari
     if unknown:
         flags = [name for action in parser._actions for name in action.option_strings]
         raise UserError(f"{unknown[0]}: unknown flag{nearest(unknown[0], flags, expected(flags))}")
-    shared, *grids = _split(known.overrides)
+    shared, *grids = _split(_switched(known.overrides))
     search = tuple(argument for argument in shared if re.match(r"search[=.]", argument))
     multirun = known.multirun or bool(search)
     if grids and (search or not multirun):
@@ -82,6 +94,21 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None, compari
     show += ["--resolve"] if known.resolve else []
     own = [shlex.split(line) for line in comparison]
     return Arguments(tuple(overrides), multirun, tuple(show), groups_dir, search, _rewritten(grids), _rewritten(own))
+
+
+def _switched(words: Sequence[str]) -> list[str]:
+    """Return the words with what `mlp.p_refine` says said by `mlp.target_n`."""
+    values = [word.partition("=")[2].strip().lower() for word in words if word.startswith(f"{REFINES}=")]
+    rest = [word for word in words if not word.startswith(f"{REFINES}=")]
+    if not values:
+        return rest
+    if values[-1] not in NONLINEARITY:
+        raise UserError(f"{REFINES}={values[-1]}: expected True or False")
+    if values[-1] == "false":
+        return [word for word in rest if not word.startswith(("mlp.target_n=", "mlp.target_segments="))]
+    if not any(word.startswith(("mlp.target_n=", "mlp.target_segments=")) for word in rest):
+        raise UserError(f"{REFINES}=True: refines up to mlp.target_n or mlp.target_segments; add mlp.target_n=5")
+    return rest
 
 
 def _split(words: Sequence[str]) -> list[list[str]]:
