@@ -1,5 +1,6 @@
 """What several regressions on the same points have learned, beside each other: a curve or a map each."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from ..data.factory import located, make_data
 from ..data.points.module import PointDataModule
 from ..inference.load import load
 from ..inference.regressor import Regressor
-from .style import BLUE, GREY, INK, WIDTH, head, shorten
+from ..metrics import headline
+from .style import BLUE, GREY, INK, WIDTH, head
 
 ACROSS, MOST = 4, 24
 """Panels in a row, and in all."""
 FINE = {1: 1001, 2: 201}
 """Values of each input at which a network is evaluated, by the number of inputs."""
-LEFT, TOP, BOTTOM, HEIGHT = 0.075, 0.82, 0.42, 1.72
-"""Left margin in parts of the width; top, bottom and a row of panels in inches."""
+LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 0.075, (0.985, 0.915), 0.9, 0.42, 1.85
+"""Edges of the panels in parts of the width, of curves and of maps; top, bottom and a row of panels in inches."""
+LETTERS = 27
+"""Letters of a name that fit on a panel."""
 
 
 def draw_compared(runs: Sequence[tuple[str, Path]], title: str) -> Figure | None:
@@ -35,9 +39,10 @@ def draw_compared(runs: Sequence[tuple[str, Path]], title: str) -> Figure | None
     data = make_data(located(nets[0][1].metadata["config"]))
     assert isinstance(data, PointDataModule)
     x, y = data.points.test_x.numpy(), data.points.test_y[:, 0].numpy()
-    figure, panels = _panels(len(nets) + (x.shape[1] == 2))
+    maps = x.shape[1] == 2
+    figure, panels = _panels(len(nets) + maps, RIGHT[maps])
     inputs, output = data.points.inputs, data.points.outputs[0]
-    if x.shape[1] == 1:
+    if not maps:
         handles = [_curve(axes, name, net, x[:, 0], y) for axes, (name, net) in zip(panels, nets, strict=True)]
         legend = dict(zip((f"{output}, data", f"{output}, network"), handles[0], strict=True))
     else:
@@ -47,19 +52,19 @@ def draw_compared(runs: Sequence[tuple[str, Path]], title: str) -> Figure | None
     for axes in panels[-ACROSS:]:
         axes.set_xlabel(inputs[0])
     for axes in panels[::ACROSS]:
-        axes.set_ylabel(output if x.shape[1] == 1 else inputs[1])
+        axes.set_ylabel(inputs[1] if maps else output)
     left_out = f" · the first {MOST} of {len(runs)}" if len(runs) > MOST else ""
     head(figure, title + left_out, legend, LEFT * WIDTH)
     return figure
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, right: float) -> tuple[Figure, list[Axes]]:
     rows, across = -(-count // ACROSS), min(count, ACROSS)
     height = TOP + BOTTOM + rows * HEIGHT
     figure = Figure(figsize=(WIDTH, height))
-    place = {"left": LEFT, "right": 0.985, "bottom": BOTTOM / height, "top": 1 - TOP / height}
+    place = {"left": LEFT, "right": right, "bottom": BOTTOM / height, "top": 1 - TOP / height}
     axes = figure.subplots(
-        rows, across, squeeze=False, sharex=True, sharey=True, gridspec_kw=place | {"wspace": 0.12, "hspace": 0.22}
+        rows, across, squeeze=False, sharex=True, sharey=True, gridspec_kw=place | {"wspace": 0.12, "hspace": 0.42}
     )
     for spare in axes.flat[count:]:
         spare.remove()
@@ -67,8 +72,9 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
 
 
 def _named(name: str, net: Any) -> str:
-    metrics = net.metadata["metrics"]
-    return f"{shorten(name, 32)}\n{metrics['parameters']:,} parameters, rmse {metrics['test_rmse']:.2g}"
+    metrics, judged = net.metadata["metrics"], headline(net.metadata["metrics"])
+    first = "\n".join(textwrap.wrap(name, LETTERS, max_lines=2, placeholder=" …"))
+    return f"{first}\n{metrics['parameters']:,} parameters, {judged} {metrics[f'test_{judged}']:.2g}"
 
 
 @torch.no_grad()
@@ -98,4 +104,6 @@ def _maps(figure: Figure, panels: Sequence[Axes], x: np.ndarray, y: np.ndarray, 
             _evaluated(net, points).reshape(across.shape), origin="lower", extent=extent, aspect="auto", **spread
         )
         axes.set_title(_named(name, net), loc="left", color=INK, fontsize=7)
-    figure.colorbar(shades, ax=list(panels), pad=0.015, fraction=0.03).outline.set_visible(False)  # type: ignore[operator]
+    top, bottom = panels[0].get_position().y1, panels[min(len(panels), ACROSS) - 1].get_position().y0
+    bar = figure.add_axes((RIGHT[True] + 0.015, bottom, 0.012, top - bottom))
+    figure.colorbar(shades, cax=bar).outline.set_visible(False)  # type: ignore[operator]

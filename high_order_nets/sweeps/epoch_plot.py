@@ -46,8 +46,8 @@ def draw_courses(axes: Axes, key: str, found: Sequence[tuple[str, Row, Course]])
         means = [factor * statistics.fmean(values) for values in course.values()]
         axes.plot(epochs, means, color=colour, linewidth=1.3, label=name)
         if any(len(values) > 1 for values in course.values()):
-            edges = [[factor * edge(values) for values in course.values()] for edge in (min, max)]
-            axes.fill_between(epochs, *edges, color=colour, alpha=0.18, linewidth=0)
+            low, high = ([factor * edge(values) for values in course.values()] for edge in (min, max))
+            axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
         refined = [epoch for epoch in (row.runs[0].setting("refine.epochs") or []) if epoch in course]
         axes.plot(refined, [means[epochs.index(epoch)] for epoch in refined], color=colour, zorder=5, **ring)
     if any(row.runs[0].setting("refine.epochs") for _, row, _ in found):

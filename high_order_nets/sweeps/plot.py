@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from .. import metrics
 from ..config.rules import is_number, is_whole
-from ..errors import show
+from ..errors import UserError, show
 from ..plots.style import COLOURS
 from .cost_plot import is_standard, label_points, name_of, short, telling, varying_costs
 from .epoch_plot import courses, draw_courses
@@ -32,8 +32,10 @@ def write_plots(rows: Sequence[Row], metric: str, folder: Path) -> list[Path]:
     rows = [row for row in rows if row.mean(metric) is not None]
     swept = [_write(rows, key, metric, folder / f"results_{key}.png") for key in swept_numbers(rows)]
     costs = [_write_cost(rows, cost, metric, folder / f"results_{cost}.png") for cost in varying_costs(rows)]
+    if len(rows) < 2:
+        return [*swept, *costs]
     beside = [_write_epochs(rows, metric, folder / "results_epoch.png"), _write_fits(rows, folder / "fits.png")]
-    return [*swept, *costs, *filter(None, beside if len(rows) > 1 else [])]
+    return [*swept, *costs, *filter(None, beside)]
 
 
 def swept_numbers(rows: Sequence[Row]) -> list[str]:
@@ -126,7 +128,10 @@ def _write_fits(rows: Sequence[Row], path: Path) -> Path | None:
 
     with published():
         named = [(name_of(row, telling(rows)), row.finished[0].folder) for row in rows]
-        figure = draw_compared(named, " · ".join(_subject(rows)))
+        try:
+            figure = draw_compared(named, " · ".join(_subject(rows)))
+        except UserError:  # a run whose weights, or whose data, are no longer there
+            return None
         if figure is None:
             return None
         FigureCanvasAgg(figure)
