@@ -19,12 +19,12 @@ EXAMPLES = (
 )
 _OTHERS = ("scheduler", "norm", "trainer", "experiment")
 _NAMED = ("layer_type", "block", "dataset", "optimizer", *_OTHERS)
-_FLAGS = (
+FLAGS = (
     ("-m, --multirun", "run every combination of values given as a,b,c"),
     ("--cfg job", "show the config instead of running; --resolve, --package X"),
     ("--config-dir DIR", "a folder with groups of your own, such as DIR/model_name/mine.yaml"),
 )
-_OTHER_NAMES = (
+OTHER_NAMES = (
     ("lr=X", "learning_rate=X"),
     ("nonlinearity=False|True", "activation=none|keep"),
     ("fraction=X", "train_fraction=X"),
@@ -53,8 +53,8 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
             "search (needs optuna; -m's values are ranges)",
             [*_columns(described("search")), "", *_group_knobs("search")],
         ),
-        _section("Flags, anywhere on the line", _columns(_FLAGS)),
-        _section("Other names", _columns(_OTHER_NAMES)),
+        _section("Flags, anywhere on the line", _columns(FLAGS)),
+        _section("Other names", _columns(OTHER_NAMES)),
     ]
     return "\n\n".join(parts)
 
@@ -69,8 +69,8 @@ def training(usage: tuple[str, str]) -> str:
             "Groups, a name of each: high-order-nets --help says all",
             _columns([(f"{group}=", _names(group)) for group in _NAMED]),
         ),
-        _section("Flags, anywhere on the line", _columns(_FLAGS)),
-        _section("Other names", _columns(_OTHER_NAMES)),
+        _section("Flags, anywhere on the line", _columns(FLAGS)),
+        _section("Other names", _columns(OTHER_NAMES)),
     ]
     return "\n\n".join(parts)
 

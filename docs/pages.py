@@ -1,0 +1,114 @@
+"""Markdown for the site of what stands elsewhere: the knobs and presets of conf/, the commands, the notebook."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from high_order_nets.cli.commands import COMMANDS
+from high_order_nets.cli.manual import FLAGS, OTHER_NAMES
+from high_order_nets.config.catalogue import GROUPS, Knob, described, everyday_knobs, files_of, group_knobs
+from high_order_nets.config.knobs import expected
+from high_order_nets.terminal import PROGRAM
+
+
+def knobs() -> str:
+    """Give a section for each part of conf/config.yaml: every knob with its default, its meaning and its rule."""
+    sections: dict[str, list[Knob]] = {}
+    for knob in everyday_knobs():
+        sections.setdefault(knob.section, []).append(knob)
+    return "\n\n".join(f"## {title}\n\n{_list(_entry(knob) for knob in held)}" for title, held in sections.items())
+
+
+def groups() -> str:
+    """Give a section for each group of conf/: its names, and the keys that come with them."""
+    return "\n\n".join(_group(name) for name in (*(group for group in GROUPS if group != "experiment"), "search"))
+
+
+def presets() -> str:
+    """Give a section for each file of conf/experiment: what it says of itself, its command, and the file."""
+    return "\n\n".join(_preset(file) for file in files_of("experiment"))
+
+
+def commands() -> str:
+    """Give the commands with what they do, the flags, and the other names of knobs."""
+    written = [(f"{PROGRAM} {command.usage}", command.summary) for command in COMMANDS.values()]
+    parts = {"Commands": written, "Flags, anywhere on the line": FLAGS, "Other names of knobs": OTHER_NAMES}
+    return "\n\n".join(
+        f"## {title}\n\n{_list((f'`{left}`', _prose(right)) for left, right in pairs)}"
+        for title, pairs in parts.items()
+    )
+
+
+def notebook(text: str) -> str:
+    """Give the cells of a notebook as Markdown."""
+    cells = [("".join(cell["source"]), cell["cell_type"] == "code") for cell in json.loads(text)["cells"]]
+    return "\n\n".join(f"```python\n{source}\n```" if is_code else source for source, is_code in cells)
+
+
+OF_GROUPS = tuple(f"{group}." for group in (*GROUPS, "search"))
+MADE = {"knobs": knobs, "groups": groups, "presets": presets, "commands": commands}  # by the comment in their place
+
+
+def filled(text: str) -> str:
+    """Put what is made in the place of its comment, such as `<!-- knobs -->`."""
+    return re.sub(r"<!-- (\w+) -->", lambda found: MADE[found[1]](), text)
+
+
+def _group(name: str) -> str:
+    names = _list((f"`{name}={choice}`", _prose(meaning)) for choice, meaning in described(name))
+    keys = _list(_entry(knob) for knob in group_knobs(name))
+    return f"## {name}\n\n{names}" + (f"\n\n**Keys**\n\n{keys}" if keys else "")
+
+
+def _entry(knob: Knob) -> tuple[str, str]:
+    """Give the term and the definition of a knob; a default such as ${n} hands another knob on."""
+    defaults = knob.default.split("|")
+    handed = re.fullmatch(r"\$\{(\w+)\}", knob.default)
+    rule = f"what `{handed[1]}` says" if handed else _prose("; ".join(_rules(knob.key, yaml.safe_load(defaults[0]))))
+    owners = f"of {knob.section}" if knob.section and knob.key.startswith(OF_GROUPS) else ""
+    default = f"default {' or '.join(f'`{each}`' for each in defaults)}; *{rule}*"
+    said = (_prose(knob.meaning), default, owners)
+    return f"`{knob.key}`", ". ".join(_sentence(part) for part in said if part) + "."
+
+
+def _rules(key: str, default: Any) -> Iterator[str]:
+    """Yield what a knob may be, or each key of a small table such as refine."""
+    if not isinstance(default, dict):
+        yield expected(key, default)
+        return
+    for name, value in default.items():
+        yield f"{name}: {expected(f'{key}.{name}', value)}"
+
+
+def _preset(file: Path) -> str:
+    text = file.read_text("utf-8")
+    head = [line[1:] for line in re.split(r"^[^#]", text, maxsplit=1, flags=re.MULTILINE)[0].splitlines()[1:]]
+    typed = [line.strip() for line in head if line.startswith("   ")]
+    about = " ".join(line.strip() for line in head[1:] if not line.startswith("   ")).strip()
+    linked = re.sub(r"(results|docs)/\w+\.md", lambda path: f"[{path[0]}](../{path[0]})", _prose(about))
+    shown = f"<details><summary>{file.parent.parent.name}/{file.parent.name}/{file.name}</summary>"
+    return "\n\n".join(
+        (
+            f"## {file.stem}\n\n{_sentence(_prose(head[0].strip()))}.",
+            "```bash\n" + "\n".join(typed) + "\n```",
+            f"{linked}.\n\n{shown}\n\n```yaml\n{text.rstrip()}\n```\n\n</details>",
+        )
+    )
+
+
+def _list(pairs: Iterable[tuple[str, str]]) -> str:
+    """Give a definition list."""
+    return "\n\n".join(f"{term}\n: {text}" for term, text in pairs)
+
+
+def _sentence(text: str) -> str:
+    return re.sub(r"^[a-z](?=\w*[ ,])", lambda first: first[0].upper(), text)
+
+
+def _prose(text: str) -> str:
+    """Escape what Markdown would read as more than text."""
+    return re.sub(r"([*<\[\]|$\\]|\b_|_\b)", r"\\\1", text.rstrip("."))
