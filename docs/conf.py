@@ -14,7 +14,6 @@ import pages  # noqa: E402
 from high_order_nets import __version__  # noqa: E402
 
 project = "high-order-nets"
-author = "The authors of high-order-nets"
 version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 
@@ -45,8 +44,7 @@ html_title = "high-order-nets"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_additional_pages = {"index": "first.html"}  # leads to docs/index.html
-html_copy_source = False
-copybutton_exclude = ".linenos, .gp, .go"
+html_copy_source = html_show_sourcelink = html_show_copyright = False
 
 
 def read(_app: Any, docname: str, source: list[str]) -> None:

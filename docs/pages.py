@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from high_order_nets.cli.commands import COMMANDS
 from high_order_nets.cli.manual import FLAGS, OTHER_NAMES
 from high_order_nets.config.catalogue import GROUPS, Knob, described, everyday_knobs, files_of, group_knobs
 from high_order_nets.config.knobs import expected
+from high_order_nets.errors import show
 from high_order_nets.terminal import PROGRAM
 
 
@@ -66,22 +67,25 @@ def _group(name: str) -> str:
 
 def _entry(knob: Knob) -> tuple[str, str]:
     """Give the term and the definition of a knob; a default such as ${n} hands another knob on."""
-    defaults = knob.default.split("|")
+    written = knob.default.split("|")
     handed = re.fullmatch(r"\$\{(\w+)\}", knob.default)
-    rule = f"what `{handed[1]}` says" if handed else _prose("; ".join(_rules(knob.key, yaml.safe_load(defaults[0]))))
-    owners = f"of {knob.section}" if knob.section and knob.key.startswith(OF_GROUPS) else ""
-    default = f"default {' or '.join(f'`{each}`' for each in defaults)}; *{rule}*"
-    said = (_prose(knob.meaning), default, owners)
-    return f"`{knob.key}`", ". ".join(_sentence(part) for part in said if part) + "."
+    default = yaml.safe_load(written[0])
+    if isinstance(default, dict):
+        keys = [
+            f"`{name}`, default {_told(f'{knob.key}.{name}', [show(each)], each)}" for name, each in default.items()
+        ]
+        rule = f"It has keys: {'; '.join(keys)}"
+    elif handed:
+        rule = f"It is `{handed[1]}`"
+    else:
+        rule = f"Default {_told(knob.key, written, default)}"
+    owners = f"Of {knob.section}" if knob.section and knob.key.startswith(OF_GROUPS) else ""
+    return f"`{knob.key}`", ". ".join(part for part in (_prose(knob.meaning), rule, owners) if part) + "."
 
 
-def _rules(key: str, default: Any) -> Iterator[str]:
-    """Yield what a knob may be, or each key of a small table such as refine."""
-    if not isinstance(default, dict):
-        yield expected(key, default)
-        return
-    for name, value in default.items():
-        yield f"{name}: {expected(f'{key}.{name}', value)}"
+def _told(key: str, written: list[str], default: Any) -> str:
+    """Give a default as it is written, and the rule."""
+    return f"{' or '.join(f'`{each}`' for each in written)}, *{_prose(expected(key, default))}*"
 
 
 def _preset(file: Path) -> str:

@@ -27,8 +27,8 @@ def test_every_knob_has_a_place_and_a_rule() -> None:
     groups = [knob for group in (*GROUPS, "search") for knob in group_knobs(group)]
     assert {knob.key for knob in [*everyday_knobs(), *groups]} <= shown
     assert {rule for rule in RULES if rule not in shown and rule.rpartition(".")[0] not in shown} == set()
-    assert "noise on the values trained on. Default `0.0`; *a number of at least 0*." in pages.groups()
-    assert "; *epochs: a list of whole numbers" in pages.knobs()
+    assert "noise on the values trained on. Default `0.0`, *a number of at least 0*." in pages.groups()
+    assert "`epochs`, default `[]`, *a list of whole numbers" in pages.knobs()
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group != "experiment"])
