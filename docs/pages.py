@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from high_order_nets.cli.commands import COMMANDS
-from high_order_nets.cli.manual import FLAGS, OTHER_NAMES
+from high_order_nets.cli.manual import spellings
 from high_order_nets.config.catalogue import GROUPS, Knob, described, everyday_knobs, files_of, group_knobs
 from high_order_nets.config.knobs import expected
 from high_order_nets.errors import show
@@ -37,7 +37,7 @@ def presets() -> str:
 def commands() -> str:
     """Give the commands with what they do, the flags, and the other names of knobs."""
     written = [(f"{PROGRAM} {command.usage}", command.summary) for command in COMMANDS.values()]
-    parts = {"Commands": written, "Flags, anywhere on the line": FLAGS, "Other names of knobs": OTHER_NAMES}
+    parts = {"Commands": written, **spellings()}
     return "\n\n".join(
         f"## {title}\n\n{_list((f'`{left}`', _prose(right)) for left, right in pairs)}"
         for title, pairs in parts.items()

@@ -19,12 +19,12 @@ EXAMPLES = (
 )
 _OTHERS = ("scheduler", "norm", "trainer", "experiment")
 _NAMED = ("layer_type", "block", "dataset", "optimizer", *_OTHERS)
-FLAGS = (
+_FLAGS = (
     ("-m, --multirun", "run every combination of values given as a,b,c"),
     ("--cfg job", "show the config instead of running; --resolve, --package X"),
     ("--config-dir DIR", "a folder with groups of your own, such as DIR/model_name/mine.yaml"),
 )
-OTHER_NAMES = (
+_OTHER_NAMES = (
     ("lr=X", "learning_rate=X"),
     ("nonlinearity=False|True", "activation=none|keep"),
     ("fraction=X", "train_fraction=X"),
@@ -53,8 +53,7 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
             "search (needs optuna; -m's values are ranges)",
             [*_columns(described("search")), "", *_group_knobs("search")],
         ),
-        _section("Flags, anywhere on the line", _columns(FLAGS)),
-        _section("Other names", _columns(OTHER_NAMES)),
+        *(_section(title, _columns(pairs)) for title, pairs in spellings().items()),
     ]
     return "\n\n".join(parts)
 
@@ -69,10 +68,14 @@ def training(usage: tuple[str, str]) -> str:
             "Groups, a name of each: high-order-nets --help says all",
             _columns([(f"{group}=", _names(group)) for group in _NAMED]),
         ),
-        _section("Flags, anywhere on the line", _columns(FLAGS)),
-        _section("Other names", _columns(OTHER_NAMES)),
+        *(_section(title, _columns(pairs)) for title, pairs in spellings().items()),
     ]
     return "\n\n".join(parts)
+
+
+def spellings() -> dict[str, Sequence[tuple[str, str]]]:
+    """Return what else a line may hold, by its title: flags, and other names of knobs."""
+    return {"Flags, anywhere on the line": _FLAGS, "Other names": _OTHER_NAMES}
 
 
 def usage(usage: tuple[str, str]) -> str:
