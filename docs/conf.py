@@ -30,6 +30,7 @@ nitpick_ignore_regex = [
 ]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
+smartquotes = False  # of --resolve it would make a dash
 
 default_role = "code"  # docstrings write `name`, as Markdown does
 autodoc_default_options = {"members": True, "show-inheritance": True}
@@ -61,8 +62,8 @@ def as_rest(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: 
 
 
 def is_skipped(_app: Any, _what: str, _name: str, obj: Any, skip: bool, _options: Any) -> bool:
-    """Leave out torch's own functions, which a class may hold."""
-    return skip or isinstance(obj, BuiltinFunctionType)
+    """Leave out torch's own functions, which a class may hold, and fields that their class tells of."""
+    return skip or isinstance(obj, BuiltinFunctionType) or type(obj).__name__ == "_tuplegetter"
 
 
 def public_bases(_app: Any, _name: str, _obj: Any, _options: Any, bases: list[type]) -> None:

@@ -36,12 +36,8 @@ def presets() -> str:
 
 def commands() -> str:
     """Give the commands with what they do, the flags, and the other names of knobs."""
-    written = [(f"{PROGRAM} {command.usage}", command.summary) for command in COMMANDS.values()]
-    parts = {"Commands": written, **spellings()}
-    return "\n\n".join(
-        f"## {title}\n\n{_list((f'`{left}`', _prose(right)) for left, right in pairs)}"
-        for title, pairs in parts.items()
-    )
+    parts = [_pairs((f"{PROGRAM} {command.usage}", command.summary) for command in COMMANDS.values())]
+    return "\n\n".join([*parts, *(f"## {title}\n\n{_pairs(pairs)}" for title, pairs in spellings().items())])
 
 
 def notebook(text: str) -> str:
@@ -60,7 +56,7 @@ def filled(text: str) -> str:
 
 
 def _group(name: str) -> str:
-    names = _list((f"`{name}={choice}`", _prose(meaning)) for choice, meaning in described(name))
+    names = _pairs((f"{name}={choice}", meaning) for choice, meaning in described(name))
     keys = _list(_entry(knob) for knob in group_knobs(name))
     return f"## {name}\n\n{names}" + (f"\n\n**Keys**\n\n{keys}" if keys else "")
 
@@ -76,7 +72,7 @@ def _entry(knob: Knob) -> tuple[str, str]:
         ]
         rule = f"It has keys: {'; '.join(keys)}"
     elif handed:
-        rule = f"It is `{handed[1]}`"
+        rule = f"Taken from `{handed[1]}`"
     else:
         rule = f"Default {_told(knob.key, written, default)}"
     owners = f"Of {knob.section}" if knob.section and knob.key.startswith(OF_GROUPS) else ""
@@ -102,6 +98,11 @@ def _preset(file: Path) -> str:
             f"{linked}.\n\n{shown}\n\n```yaml\n{text.rstrip()}\n```\n\n</details>",
         )
     )
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    """Give what is typed with what it does."""
+    return _list((f"`{typed}`", _prose(meaning)) for typed, meaning in pairs)
 
 
 def _list(pairs: Iterable[tuple[str, str]]) -> str:
