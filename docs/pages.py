@@ -10,7 +10,7 @@ import yaml
 
 from high_order_nets.cli.commands import COMMANDS
 from high_order_nets.cli.manual import spellings
-from high_order_nets.config.catalogue import GROUPS, Knob, described, everyday_knobs, files_of, group_knobs
+from high_order_nets.config.catalogue import GROUPS, Knob, described, everyday_sections, files_of, group_knobs
 from high_order_nets.config.knobs import expected
 from high_order_nets.errors import show
 from high_order_nets.terminal import PROGRAM
@@ -18,10 +18,8 @@ from high_order_nets.terminal import PROGRAM
 
 def knobs() -> str:
     """Give a section for each part of conf/config.yaml: every knob with its default, its meaning and its rule."""
-    sections: dict[str, list[Knob]] = {}
-    for knob in everyday_knobs():
-        sections.setdefault(knob.section, []).append(knob)
-    return "\n\n".join(f"## {title}\n\n{_list(_entry(knob) for knob in held)}" for title, held in sections.items())
+    sections = everyday_sections().items()
+    return "\n\n".join(f"## {title}\n\n{_list(_entry(knob) for knob in held)}" for title, held in sections)
 
 
 def groups() -> str:

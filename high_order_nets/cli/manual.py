@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from functools import partial
 
-from ..config.catalogue import Knob, choices_of, described, everyday_knobs, group_knobs
+from ..config.catalogue import choices_of, described, everyday_sections, group_knobs
 from ..names import layer_name
 
 LISTS = {"layers": "layer_type", "models": "model_name", "datasets": "dataset"}
@@ -117,12 +117,9 @@ def _broken(line: str, width: int) -> list[str]:
 
 def _knobs() -> list[str]:
     """Return the sections of conf/config.yaml with a line for each knob."""
-    sections: dict[str, list[Knob]] = {}
-    for knob in everyday_knobs():
-        sections.setdefault(knob.section, []).append(knob)
     return [
         _section(title, _columns([(f"{knob.key}={knob.default}", knob.meaning) for knob in knobs]))
-        for title, knobs in sections.items()
+        for title, knobs in everyday_sections().items()
     ]
 
 
