@@ -33,7 +33,7 @@ format: .venv/.installed-dev ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 docs: .venv/.installed-docs ## the site, into build/site; a warning or a link that leads nowhere is an error
-	$(BIN)/sphinx-build -q -W --keep-going -n -E -a -c docs -d build/doctrees . build/site $(ARGS)
+	$(BIN)/python -m sphinx -q -W --keep-going -n -E -a -c docs -d build/doctrees . build/site $(ARGS)
 
 bench: .venv/.installed-bench ## measure the layers (results/speed.md; ARGS=--quick: build/bench) and the data pipeline
 	$(BIN)/python benchmarks/layers.py $(ARGS)
