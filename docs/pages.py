@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,19 @@ def _told(key: str, written: list[str], default: Any) -> str:
 
 
 def _preset(file: Path) -> str:
-    text = file.read_text("utf-8")
-    head = [line[1:] for line in re.split(r"^[^#]", text, maxsplit=1, flags=re.MULTILINE)[0].splitlines()[1:]]
+    """Give what a preset's first lines say, and what follows them; the first line of all is Hydra's."""
+    _, title, *lines = file.read_text("utf-8").splitlines()
+    head = [line.removeprefix("#") for line in takewhile(lambda line: line.startswith("#"), lines)]
     typed = [line.strip() for line in head if line.startswith("   ")]
-    about = " ".join(line.strip() for line in head[1:] if not line.startswith("   ")).strip()
+    about = " ".join(line.strip() for line in head if not line.startswith("   ")).strip()
     linked = re.sub(r"(results|docs)/\w+\.md", lambda path: f"[{path[0]}](../{path[0]})", _prose(about))
-    shown = f"<details><summary>{file.parent.parent.name}/{file.parent.name}/{file.name}</summary>"
     return "\n\n".join(
         (
-            f"## {file.stem}\n\n{_sentence(_prose(head[0].strip()))}.",
-            "```bash\n" + "\n".join(typed) + "\n```",
-            f"{linked}.\n\n{shown}\n\n```yaml\n{text.rstrip()}\n```\n\n</details>",
+            f"## {file.stem}\n\n{_sentence(_prose(title.removeprefix('# ')))}.",
+            "\n".join(["```bash", *typed, "```"]),
+            f"{linked}.\n\n<details><summary>conf/experiment/{file.name}</summary>",
+            "\n".join(["```yaml", *lines[len(head) :], "```"]),
+            "</details>",
         )
     )
 
