@@ -24,10 +24,7 @@ source_suffix = {".md": "markdown", ".ipynb": "markdown"}
 templates_path = ["_templates"]
 
 nitpicky = True
-nitpick_ignore_regex = [
-    ("py:.*", r"(?!high_order_nets\.).*"),  # the types of others: no inventory is fetched
-    ("py:.*", r"high_order_nets\.(conversion\.report\.Layer|models\.blocks\.BlockType)"),  # aliases
-]
+nitpick_ignore_regex = [("py:(class|obj)", ".*")]  # types in signatures: a link where they have a page, else a name
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 smartquotes = False  # of --resolve it would make a dash

@@ -28,7 +28,9 @@ def test_every_knob_has_a_place_and_a_rule() -> None:
     assert {knob.key for knob in [*everyday_knobs(), *groups]} <= shown
     assert {rule for rule in RULES if rule not in shown and rule.rpartition(".")[0] not in shown} == set()
     assert "noise on the values trained on. Default `0.0`, *a number of at least 0*." in pages.groups()
-    assert "`epochs`, default `[]`, *a list of whole numbers" in pages.knobs()
+    assert (
+        "It has keys: `layer_type`, default `null`, *a name or null*; `n`, default `null`, *a whole" in pages.groups()
+    )
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group != "experiment"])
