@@ -30,7 +30,7 @@ myst_heading_anchors = 4
 smartquotes = False  # of --resolve it would make a dash
 
 default_role = "code"  # docstrings write `name`, as Markdown does
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "show-inheritance": True, "no-value": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
@@ -51,9 +51,9 @@ def read(_app: Any, docname: str, source: list[str]) -> None:
 
 
 def as_rest(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
-    """Escape what reStructuredText would read as more than text; what stands between backticks stays."""
+    """Escape what reStructuredText would read as more than text; `code` and *stress* stay."""
     for number, line in enumerate(lines):
-        parts = re.split(r"(`+[^`]+`+)", line)
+        parts = re.split(r"(`+[^`]+`+|(?<!\w)\*\w[^*]*\w\*(?!\w))", line)
         parts[::2] = [re.sub(r"([*|\\]|_(?=\W|$))", r"\\\1", part) for part in parts[::2]]
         lines[number] = "".join(parts)
 
