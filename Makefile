@@ -7,7 +7,7 @@ ARGS ?=
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-all lint format bench tensorboard clean
+.PHONY: help train test test-all lint format docs bench tensorboard clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -31,6 +31,9 @@ lint: .venv/.installed-dev ## ruff, formatting, pyright and the direction of the
 format: .venv/.installed-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/.installed-docs ## the site, into build/site; a warning or a link that leads nowhere is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -n -E -a -c docs -d build/doctrees . build/site $(ARGS)
 
 bench: .venv/.installed-bench ## measure the layers (results/speed.md; ARGS=--quick: build/bench) and the data pipeline
 	$(BIN)/python benchmarks/layers.py $(ARGS)
@@ -57,4 +60,8 @@ clean: ## remove the environment, not the runs
 
 .venv/.installed-bench: .venv/.installed
 	$(PIP) -c constraints.txt -e ".[bench]"
+	@touch $@
+
+.venv/.installed-docs: .venv/.installed-dev
+	$(PIP) -c constraints.txt -e ".[docs]"
 	@touch $@

@@ -108,6 +108,8 @@ def test_what_was_added_passes_lint(checkout: Path) -> None:
 def test_the_rooms_of_the_table_are_there() -> None:
     (table,) = re.findall(r"^\| new \| file \|.*?\n\n", TEXT, re.MULTILINE | re.DOTALL)
     files = re.findall(r"`([\w./]+\.(?:py|yaml))`", table)
-    rooms = {file.split("/")[0] for file in files if "/" in file and not file.startswith(("conf/", "docs/"))}
+    rooms = {
+        file.split("/")[0] for file in files if "/" in file and not file.startswith(("conf/", "docs/", "examples/"))
+    }
     assert {"basis", "layers", "kernels", "models", "data", "tasks", "plots", "cli", "optim", "config"} <= rooms
     assert all((ROOT / PACKAGE / room).is_dir() for room in rooms)

@@ -43,7 +43,13 @@ def test_ci_runs_on_the_oldest_python_that_is_promised() -> None:
     assert job["strategy"]["matrix"]["python"][0] == oldest
 
 
-@pytest.mark.parametrize("extra", ["dev", "peer", "search", "export"])
+def test_ci_runs_what_contributing_says() -> None:
+    (block,) = re.findall(r"^## What CI checks\n.*?```bash\n(.*?)```", read("CONTRIBUTING.md"), re.M | re.S)
+    said = [line.split("#")[0].strip() for line in block.splitlines()]
+    assert said == re.findall(r"^make \w+$", read(".ci/run"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("extra", ["dev", "peer", "docs", "search", "export"])
 def test_what_an_extra_asks_for_is_pinned(extra: str) -> None:
     (block,) = re.findall(rf"^{extra} = \[(.*?)\]$", read("pyproject.toml"), re.MULTILINE | re.DOTALL)
     names = {name.lower() for name in re.findall(r'"([\w-]+)', block)} - {"high-order-nets"}

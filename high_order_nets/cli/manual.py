@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from functools import partial
 
-from ..config.catalogue import Knob, choices_of, described, everyday_knobs, group_knobs
+from ..config.catalogue import choices_of, described, everyday_sections, group_knobs
 from ..names import layer_name
 
 LISTS = {"layers": "layer_type", "models": "model_name", "datasets": "dataset"}
@@ -53,8 +53,7 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
             "search (needs optuna; -m's values are ranges)",
             [*_columns(described("search")), "", *_group_knobs("search")],
         ),
-        _section("Flags, anywhere on the line", _columns(_FLAGS)),
-        _section("Other names", _columns(_OTHER_NAMES)),
+        *(_section(title, _columns(pairs)) for title, pairs in spellings().items()),
     ]
     return "\n\n".join(parts)
 
@@ -69,10 +68,14 @@ def training(usage: tuple[str, str]) -> str:
             "Groups, a name of each: high-order-nets --help says all",
             _columns([(f"{group}=", _names(group)) for group in _NAMED]),
         ),
-        _section("Flags, anywhere on the line", _columns(_FLAGS)),
-        _section("Other names", _columns(_OTHER_NAMES)),
+        *(_section(title, _columns(pairs)) for title, pairs in spellings().items()),
     ]
     return "\n\n".join(parts)
+
+
+def spellings() -> dict[str, Sequence[tuple[str, str]]]:
+    """Return what else a line may hold, by its title: flags, and other names of knobs."""
+    return {"Flags, anywhere on the line": _FLAGS, "Other names": _OTHER_NAMES}
 
 
 def usage(usage: tuple[str, str]) -> str:
@@ -114,12 +117,9 @@ def _broken(line: str, width: int) -> list[str]:
 
 def _knobs() -> list[str]:
     """Return the sections of conf/config.yaml with a line for each knob."""
-    sections: dict[str, list[Knob]] = {}
-    for knob in everyday_knobs():
-        sections.setdefault(knob.section, []).append(knob)
     return [
         _section(title, _columns([(f"{knob.key}={knob.default}", knob.meaning) for knob in knobs]))
-        for title, knobs in sections.items()
+        for title, knobs in everyday_sections().items()
     ]
 
 

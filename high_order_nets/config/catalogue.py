@@ -85,6 +85,14 @@ def everyday_knobs() -> list[Knob]:
     return [knob for knob in _knobs(config_file(), "") if knob.section]
 
 
+def everyday_sections() -> dict[str, list[Knob]]:
+    """Return the same by section."""
+    sections: dict[str, list[Knob]] = {}
+    for knob in everyday_knobs():
+        sections.setdefault(knob.section, []).append(knob)
+    return sections
+
+
 def group_knobs(group: str) -> list[Knob]:
     """Return the knobs of a group's files, each once; the section names the files that have it, where not all do."""
     found: dict[str, list[tuple[str, Knob]]] = {}

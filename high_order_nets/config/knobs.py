@@ -166,6 +166,11 @@ def check_values(config: Config, reference: Config, known: list[str]) -> None:
     _check_together(config)
 
 
+def expected(key: str, default: Any) -> str:
+    """Say in words what a knob may be: its rule, or the type of its default."""
+    return RULES[key].words if key in RULES else _kind(default)
+
+
 def _check_like(value: Any, default: Any, key: str, known: list[str]) -> None:
     if isinstance(default, dict) and isinstance(value, dict):
         for name in {**value, **default}:
@@ -178,7 +183,7 @@ def _check_like(value: Any, default: Any, key: str, known: list[str]) -> None:
     elif isinstance(default, dict) and isinstance(value, bool) and (flat := key.rpartition(".")[2]) in known:
         raise UserError(f"{key}={show(value)}: {key} has keys of its own; did you mean {flat}={show(value)}?")
     elif key not in RULES and not _is_like(value, default):
-        raise UserError(f"{key}={show(value)}: expected {_kind(default)}, as its default {show(default)}")
+        raise UserError(f"{key}={show(value)}: expected {expected(key, default)}, as its default {show(default)}")
 
 
 def _is_like(value: Any, default: Any) -> bool:
