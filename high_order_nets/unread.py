@@ -40,6 +40,10 @@ def _makes_its_layers(config: Config) -> bool:
     return str(config["model_name"]["_target_"]).endswith(".high_order_mlp")
 
 
+def _reconstructs(config: Config) -> bool:
+    return str(config["task"].get("name")).endswith("autoencoder")
+
+
 def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
@@ -57,6 +61,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("model_name.hidden_width",), "model_name.hidden_layers", lambda c: c["model_name"].get("hidden_layers") == 0),
     (("epochs_per_layer",), "layer_by_layer", lambda config: not config["layer_by_layer"]),
     (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in ("language", "regression")),
+    (("loss", "label_smoothing", "channels_last"), "task", _reconstructs),
     (("label_smoothing",), "loss", lambda config: config["loss"] == "mse"),
     (("weight_decay", "optimizer.default_weight_decay"), "optimizer", _lbfgs),
     (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),

@@ -156,7 +156,7 @@ def _export(argv: list[str]) -> int:
 
     done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None)
     written = shlex.quote(str(done.path))
-    show(f"{written}: logits differ from the network's by at most {done.difference:.1e} on random {done.takes}")
+    show(f"{written}: {done.gives} differ from the network's by at most {done.difference:.1e} on random {done.takes}")
     return 0
 
 

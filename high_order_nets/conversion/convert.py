@@ -29,7 +29,7 @@ from .swaps import (
     turn_off_fast_path,
     uses_functional_activation,
 )
-from .widths import scalable, scale_width, width_matching
+from .widths import WITH_WIDTH, scalable, scale_width, width_matching
 
 DEFAULTS = {"scale": 4.0, "domain": "tanh", "parameters": "spectral"}
 """The synapse options that win in training (results/cifar100_cpu.md); the layers themselves default to the seed's."""
@@ -53,8 +53,9 @@ def convert(
       LayerType.
     - norm: keep, none, batch, layer, group, instance, max_abs, max_center, l2.
     - activation: none, keep or a name; auto is none where the new layers bend by themselves, else keep. Gates stay.
-    - rescale_planes: divide the widths by this (ResNets, simple, mlp, a transformer's feed-forwards); `match`: until
-      the parameter count equals the module's; `match_reduced`: the same, the constants of a neuron counted once.
+    - rescale_planes: divide the widths by this (ResNets, simple, mlp, autoencoders, a transformer's feed-forwards);
+      `match`: until the parameter count equals the module's; `match_reduced`: the same, the constants of a neuron
+      counted once.
     - skip: `stem`, `head`, `downsample` or patterns of module names that are left as they are.
     - linear_output: keep the classifier head linear.
 
@@ -131,9 +132,7 @@ def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> f
         raise UserError(f"rescale_planes={rescale_planes!r}: expected a positive number, match or match_reduced")
     if not scalable(module):
         name = type(module).__name__
-        raise UserError(
-            f"rescale_planes={rescale_planes}: {name} has no common width; ResNets, simple, mlp, transformer have one"
-        )
+        raise UserError(f"rescale_planes={rescale_planes}: {name} has no common width; {WITH_WIDTH} have one")
     blueprint = deepcopy(module).to("meta")
 
     def parameters(divisor: float) -> int:

@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..layers import IBN, IterNorm, SharedNorm
 from .bonds import Bonds, given_attributes
 
-WITH_WIDTH = "ResNets, simple, mlp, transformer"
+WITH_WIDTH = "ResNets, simple, mlp, transformer, autoencoders"
 
 
 def scalable(net: nn.Module) -> bool:

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from .images.normalise import Normalisation
+
 
 class Spec(Protocol):
     """The data as a network meets it."""
@@ -24,11 +26,12 @@ class Spec(Protocol):
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """Square images with classes: inputs (batch, channels, image_size, image_size)."""
+    """Square images with classes: pixels (batch, channels, image_size, image_size), scaled by `normalisation`."""
 
     channels: int
     image_size: int
     classes: tuple[str, ...]
+    normalisation: Normalisation
     kind: ClassVar[str] = "images"
 
     def example(self, batch: int, device: str = "cpu") -> Tensor:
@@ -36,8 +39,9 @@ class ImageSpec:
         return torch.zeros(batch, self.channels, self.image_size, self.image_size, device=device)
 
     def offers(self) -> dict[str, Any]:
-        """Give channels, image_size and num_classes."""
-        return {"channels": self.channels, "image_size": self.image_size, "num_classes": len(self.classes)}
+        """Give channels, image_size, num_classes and normalisation."""
+        sizes = {"channels": self.channels, "image_size": self.image_size, "num_classes": len(self.classes)}
+        return sizes | {"normalisation": self.normalisation}
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from ..errors import UserError
 from ..files import by_umask
 from ..runs.checkpoints import distinct
 from ..runs.layout import USED, locate
+from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .language import LanguageModel
 from .load import but_points, load
 
 TOLERANCE = 1e-4
-"""Largest difference between the logits of the network and of what was written."""
+"""Largest difference between what the network gives and what the file gives."""
 BATCHES = (1, 5)
 """Numbers of random inputs that are compared."""
 
@@ -31,19 +32,20 @@ INT32 = 6
 """ONNX's number of the type (TensorProto.INT32)."""
 
 Run = Callable[[Tensor], Tensor]
-Exportable = Classifier | LanguageModel
+Exportable = Classifier | Autoencoder | LanguageModel
 
 
 class Exported(NamedTuple):
-    """The file written, and the largest difference of its logits on random inputs, of what it takes."""
+    """The file written, and the largest difference of what it gives on random inputs, of what it takes."""
 
     path: Path
     difference: float
     takes: str = "images"
+    gives: str = "logits"
 
 
 class Format(NamedTuple):
-    """How a network is written to a file of this suffix, and read back as what gives logits of images."""
+    """How a network is written to a file of this suffix, and read back as what gives the same."""
 
     suffix: str
     write: Callable[[Exportable, Path], None]
@@ -53,8 +55,9 @@ class Format(NamedTuple):
 def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
     """Write the network, preprocessing included, in the format of this name, and check it on random images.
 
-    Other programs give it float32 images in [0, 1], (batch, channels, size, size), and get the logits; the file carries
-    `classes`, `normalisation`, `metrics` and `config` as JSON. What differs by more than TOLERANCE is not kept.
+    Other programs give it float32 images in [0, 1], (batch, channels, size, size), and get the logits, of an
+    autoencoder the reconstructions in [0, 1]; the file carries `classes`, `normalisation`, `metrics` and `config` as
+    JSON. What differs by more than TOLERANCE is not kept.
     Raises UserError for that, for packages that are missing and for what cannot be read or written.
     """
     form = FORMATS[name]
@@ -67,7 +70,9 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
             form.write(module, part)
         difference = _difference(module, form.read(part))
         if not difference <= TOLERANCE:
-            raise UserError(f"format={name}: its logits differ by {difference:.2g}, more than {TOLERANCE:g}; not kept")
+            raise UserError(
+                f"format={name}: its {module.gives} differ by {difference:.2g}, more than {TOLERANCE:g}; not kept"
+            )
         part.replace(path)
     except UserError:
         raise
@@ -78,7 +83,7 @@ def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
         raise UserError(f"format={name}: cannot hold this network: {_reason(error)}; take {others}") from error
     finally:
         part.unlink(missing_ok=True)
-    return Exported(path, difference, module.takes)
+    return Exported(path, difference, module.takes, module.gives)
 
 
 def _reason(error: BaseException) -> str:
@@ -98,7 +103,7 @@ def _destination(source: Path, suffix: str, out: Path | None) -> Path:
 
 
 def _difference(module: Exportable, run: Run) -> float:
-    """Return the largest difference of the logits; nan where either has one."""
+    """Return the largest difference of what they give; nan where either has one."""
     generator = torch.Generator().manual_seed(0)
     with torch.inference_mode():
         batches = [module.example(batch, generator) for batch in BATCHES]
@@ -137,7 +142,7 @@ def _write_onnx(module: Exportable, path: Path) -> None:
             dynamo=True,
             verbose=False,
             input_names=[module.takes],
-            output_names=["logits"],
+            output_names=[module.gives],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
             custom_translation_table={torch.ops.prims.frexp.default: _frexp},
         )
@@ -171,8 +176,8 @@ def _read_onnx(path: Path) -> Run:
 
     def run(inputs: Tensor) -> Tensor:
         taken = "images" if inputs.is_floating_point() else "tokens"
-        (logits,) = session.run(None, {taken: inputs.numpy()})
-        return torch.as_tensor(logits)
+        (found,) = session.run(None, {taken: inputs.numpy()})
+        return torch.as_tensor(found)
 
     return run
 

@@ -34,6 +34,7 @@ class LanguageModel(nn.Module):
 
     takes = "tokens"
     """What it takes, the name of the input of what is exported."""
+    gives = "logits"
 
     def __init__(self, net: nn.Module, tokenizer: Tokenizer, context: int, metadata: dict[str, Any]):
         super().__init__()

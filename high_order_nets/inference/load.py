@@ -20,17 +20,19 @@ from ..data.spec import ImageSpec, PointSpec, Spec, TextSpec
 from ..data.text.module import TextDataModule
 from ..data.text.tokenizer import tokenizer_from
 from ..errors import UserError
+from ..models.autoencoder import ConvAutoencoder
 from ..models.factory import network
 from ..models.stages import Staged, complete
 from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..runs.folder import metrics_of
 from ..runs.layout import USED, locate, run_of
 from ..settings import Config, at, upgraded
+from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .language import LanguageModel
 from .regressor import Regressor
 
-Usable = Classifier | LanguageModel | Regressor
+Usable = Classifier | Autoencoder | LanguageModel | Regressor
 """What opening a file gives."""
 LARGEST_IMAGE = 4096
 """Pixels a side that a file may ask for."""
@@ -41,9 +43,9 @@ LONGEST_CONTEXT = 1_000_000
 def load(path: str | Path) -> Usable:
     """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing or its tokenizer.
 
-    A Classifier where the run's data are images, a LanguageModel where they are text, a Regressor where they are
-    points. It lies on the CPU; the random state is left alone. Raises UserError for a file that is missing, damaged, or
-    not of this program.
+    A Classifier where the run's data are images, or an Autoencoder where they were reconstructed; a LanguageModel where
+    they are text, a Regressor where they are points. It lies on the CPU; the random state is left alone. Raises
+    UserError for a file that is missing, damaged, or not of this program.
     """
     path = locate(Path(path).expanduser(), USED)
     saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
@@ -56,7 +58,7 @@ def load(path: str | Path) -> Usable:
     return KINDS[kind].open(saved, path).eval()
 
 
-def but_points(found: Usable, path: Path, asked: str) -> Classifier | LanguageModel:
+def but_points(found: Usable, path: Path, asked: str) -> Classifier | Autoencoder | LanguageModel:
     """Give what was opened for what was `asked`, which points are not for; UserError where it is a Regressor."""
     if isinstance(found, Regressor):
         raise UserError(f"{asked}: is of images or text, and ckpt={path} of points; high_order_nets.load opens it")
@@ -146,11 +148,14 @@ def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:
     return tuple(classes), Normalisation(tuple(offset), tuple(factor), size)
 
 
-def _classifier(saved: _Saved, path: Path) -> Classifier:
+def _of_images(saved: _Saved, path: Path) -> Classifier | Autoencoder:
     classes, normalisation = _checked(saved.about, path)
     assert normalisation.image_size is not None
-    spec = ImageSpec(len(normalisation.offset), normalisation.image_size, classes)
-    return Classifier(_network(saved, spec, path), normalisation, classes, saved.metadata)
+    spec = ImageSpec(len(normalisation.offset), normalisation.image_size, classes, normalisation)
+    net = _network(saved, spec, path)
+    if isinstance(net, ConvAutoencoder):
+        return Autoencoder(net, normalisation, saved.metadata)
+    return Classifier(net, normalisation, classes, saved.metadata)
 
 
 def _language_model(saved: _Saved, path: Path) -> LanguageModel:
@@ -187,7 +192,7 @@ def _checked_points(about: Any, path: Path) -> tuple[tuple[str, ...], tuple[str,
 
 
 KINDS = {
-    "images": _Kind(ImageDataModule.__qualname__, _classifier),
+    "images": _Kind(ImageDataModule.__qualname__, _of_images),
     "text": _Kind(TextDataModule.__qualname__, _language_model),
     "points": _Kind(PointDataModule.__qualname__, _regressor),
 }

@@ -1,4 +1,4 @@
-"""Says what a trained network sees in image files, or what it takes to come next in a text."""
+"""Says what a trained network makes of image files, or what it takes to come next in a text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from ..errors import UserError
+from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .language import Choice, LanguageModel
 from .load import but_points, load
@@ -22,15 +23,16 @@ TOKENS = 50
 def predict(checkpoint: Path, images: Sequence[Path]) -> list[str]:
     """Return a line for each image file: its name, then the likeliest classes with their probabilities.
 
-    Raises UserError for a file that is no image, and for a checkpoint of something else.
+    Of an autoencoder the peak signal-to-noise ratio of its reconstruction, in dB, and its code. Raises UserError for a
+    file that is no image, and for a checkpoint of something else.
     """
     module = but_points(load(checkpoint), checkpoint, "predict")
-    if not isinstance(module, Classifier):
+    if isinstance(module, LanguageModel):
         raise UserError(f"ckpt={checkpoint}: a language model; give it text=… instead of images")
     width = max(len(str(path)) for path in images)
     with torch.inference_mode():
-        found = [module.probabilities(read_image(path, module.channels))[0] for path in images]
-    return [f"{path!s:<{width}}  {_described(module, row)}" for path, row in zip(images, found, strict=True)]
+        found = [_described(module, read_image(path, module.channels)) for path in images]
+    return [f"{path!s:<{width}}  {said}" for path, said in zip(images, found, strict=True)]
 
 
 def foretell(checkpoint: Path, text: str, tokens: int, choice: Choice) -> list[str]:
@@ -40,7 +42,7 @@ def foretell(checkpoint: Path, text: str, tokens: int, choice: Choice) -> list[s
     """
     module = but_points(load(checkpoint), checkpoint, "predict")
     if not isinstance(module, LanguageModel):
-        raise UserError(f"ckpt={checkpoint}: a classifier of images; give it image files instead of text=")
+        raise UserError(f"ckpt={checkpoint}: trained on images; give it image files instead of text=")
     unknown = module.unknown(text)
     likely = "  ".join(f"{_word(word)} {value:.1%}" for word, value in module.next_words(text))
     return [
@@ -111,7 +113,12 @@ def _opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", full.size, "white"), full)
 
 
-def _described(module: Classifier, probabilities: Tensor) -> str:
+def _described(module: Classifier | Autoencoder, image: Tensor) -> str:
+    if isinstance(module, Autoencoder):
+        pixels = module.normalisation.back(module.scaled(image)) / 255
+        psnr = -10 * float((module(image) - pixels).square().mean().log10())
+        return f"psnr {psnr:.2f} dB, code {' '.join(f'{number:.3f}' for number in module.encode(image)[0].tolist())}"
+    probabilities = module.probabilities(image)[0]
     top = probabilities.topk(min(TOP, len(module.classes)))
     ranked = zip(top.values.tolist(), top.indices.tolist(), strict=True)
     return "  ".join(f"{module.classes[index]} {value:.1%}" for value, index in ranked)

@@ -62,7 +62,8 @@ def apply(layer: Contraction, x: Tensor) -> Tensor:
 
 def _is_small(kernel: Kernel, call: Call) -> bool:
     """Say whether the features of a fully connected layer may be kept: computing them again would take longer."""
-    if not isinstance(kernel, Dense) or call.x.dim() != 2:
+    # Compilers would hold on to the batches that answer so, and keep what they choose anyway.
+    if not isinstance(kernel, Dense) or call.x.dim() != 2 or torch.compiler.is_compiling():
         return False
     basis = call.layer.synapse.basis
     # Of functions that are constant piece by piece plain operations give no gradient, not zeros.

@@ -27,17 +27,17 @@ def image_classifier(
     width: float = 1.0,
     options: dict[str, Any] | None = None,
 ) -> nn.Module:
-    """Build a network of (batch, channels, image_size, image_size) → (batch, classes).
+    """Build a network of (batch, channels, image_size, image_size) → (batch, classes), or of an autoencoder → images.
 
-    build takes `num_classes` as torchvision's functions do, and a model's own options. stem `cifar` is a 3×3
-    convolution of stride 1 without max-pool, `cifar2` the same with stride 2, `imagenet` torchvision's own. width
-    multiplies all channels.
+    build takes `num_classes` as torchvision's functions do, or what its parameters ask for, and a model's own options.
+    stem `cifar` is a 3×3 convolution of stride 1 without max-pool, `cifar2` the same with stride 2, `imagenet`
+    torchvision's own. width multiplies all channels.
     Raises UserError where the network cannot take such images, a stem or a width.
     """
     if any((options or {}).get(key) not in (None, False) for key in ("weights", "pretrained")):
         raise UserError(f"model_name={build.__name__}: weights of other data do not fit; leave weights out of its file")
     try:
-        net = build(num_classes=classes, **_keywords(build, channels, image_size), **(options or {}))
+        net = build(**_keywords(build, channels, classes, image_size), **(options or {}))
     except (ValueError, AssertionError, TypeError) as error:
         raise UserError(
             f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}; {RESIZE}"
@@ -51,12 +51,15 @@ def image_classifier(
     return net
 
 
-def _keywords(build: Callable[..., nn.Module], channels: int, image_size: int) -> dict[str, Any]:
-    """Give the keywords that some networks want beside the classes: by their parameters, torchvision's by name."""
-    offered = {"channels": channels, "image_size": image_size}
+def _keywords(build: Callable[..., nn.Module], channels: int, classes: int, image_size: int) -> dict[str, Any]:
+    """Give the keywords that a network wants: by their parameters, torchvision's by name beside the classes."""
+    offered = {"channels": channels, "num_classes": classes, "image_size": image_size}
     if asked := offered.keys() & signature(build).parameters:
         return {key: offered[key] for key in asked}
-    name = build.__name__
+    return {"num_classes": classes} | _of_torchvision(build.__name__, image_size)
+
+
+def _of_torchvision(name: str, image_size: int) -> dict[str, Any]:
     if name in ("inception_v3", "googlenet"):
         # Auxiliary heads serve ImageNet's training recipe and change what the network returns.
         return {"aux_logits": False, "init_weights": True}

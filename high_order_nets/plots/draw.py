@@ -13,7 +13,7 @@ from ..runs.folder import metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
 from ..settings import Config, is_debug
-from ..tasks import Regression, Task
+from ..tasks import Autoencoding, Regression, Task, VariationalAutoencoding
 from .observe import choose_layers, watch
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ log = logging.getLogger(__name__)
 MOST = 60
 """Layers whose functions fit on one picture."""
 LAYERS = 6
-OF_TASK: dict[type[Task], str] = {Regression: "fits"}
+OF_TASK: dict[type[Task], str] = {
+    Regression: "fits",
+    Autoencoding: "images",
+    VariationalAutoencoding: "images",
+}
 """By task the file beside this one with `draw(task, data, title)`, pairs of name and figure of what was learned."""
 
 

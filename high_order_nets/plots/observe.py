@@ -119,7 +119,7 @@ def watch(net: nn.Module, images: Tensor, batch: int) -> dict[str, Watched]:
 
     handles = [layer.register_forward_hook(partial(record, name)) for name, layer in contractions(net).items()]
     try:
-        with _evaluating(net):
+        with evaluating(net):
             for part in images.split(batch):
                 net.forward(part)  # A call would compile a compiled network once more, for this mode and size.
     finally:
@@ -138,12 +138,13 @@ def _local(layer: nn.Module, x: Tensor) -> Tensor:
 @torch.no_grad()
 def evaluated(net: nn.Module, inputs: Tensor) -> Tensor:
     """Give the network's output in evaluation mode; nothing is changed, as in `watch`."""
-    with _evaluating(net):
+    with evaluating(net):
         return net.forward(inputs.to(next(net.parameters())))
 
 
 @contextmanager
-def _evaluating(net: nn.Module) -> Iterator[None]:
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Have the network in evaluation mode; afterwards all modes are as they were."""
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     try:

@@ -91,6 +91,9 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
         raise UserError(f"task={name}: unknown task; expected one of {', '.join(Task.registry)}")
     if config["compile"]:
         net.compile()
+    if (only := getattr(net, "task", name)) != name:
+        model = f"model_name={config['choices']['model_name']}"
+        raise UserError(f"task={name}: cannot train {model}, which is for task={only}; choose another model")
     parameters = _parameters(Task.registry[name])
     known = {**spec.offers(), **config, **node, "net": net, "make_optimizers": partial(make_optimizers, config)}
     known["create_graph"] = config["optimizer"].get("create_graph", False)

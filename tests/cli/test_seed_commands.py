@@ -15,7 +15,8 @@ PRESETS = {
     "mnist": {"dataset": "mnist"},
     "wikitext_transformer": {"dataset": "wikitext2", "experiment": "wikitext2"},
 }
-PRESETS |= {name: {"experiment": name} for name in ("symbolic", "xor", "function_example")}
+SCRIPTS = ("symbolic", "xor", "function_example", "autoencoder", "variational_autoencoder")
+PRESETS |= {name: {"experiment": name} for name in SCRIPTS}
 _POLY = "train_fraction=1.0 layer_type=polynomial2d"
 _LION = "gradient_clip_val=0.0 learning_rate=1e-4"
 _CONT = "layer_type=continuous2d segments=2 n=3"

@@ -24,6 +24,7 @@ from high_order_nets.layers import INITS
 from high_order_nets.models import polynomial_mlp
 from high_order_nets.models.blocks.ncp import RECURSIONS
 from high_order_nets.models.blocks.pdc import SECOND_NORMS
+from high_order_nets.models.likelihood import LIKELIHOODS
 from high_order_nets.models.resnet import STARTS
 from high_order_nets.models.transformer import POSITIONS, SOFTMAXES
 from high_order_nets.models.vision import STEMS
@@ -51,6 +52,7 @@ OURS: dict[str, Collection[str]] = {
     "dataset.tokenizer": TOKENIZERS,
     "model_name.positions": POSITIONS,
     "model_name.softmax": SOFTMAXES,
+    "model_name.likelihood": {"auto", *LIKELIHOODS},
     "task.loss": regression.LOSSES,
     **{f"model_name.{part}.domain": DOMAINS for part in ("first", "inner", "last")},
 }

@@ -12,6 +12,7 @@ from torch import nn
 
 from high_order_nets import cli, convert
 from high_order_nets.conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
+from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.data.spec import ImageSpec
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrder, HighOrderLinear, LayerType, make_synapse
@@ -20,7 +21,7 @@ from high_order_nets.models.mlp import mlp
 from tests.experiments import composed
 
 NAME = "high_order_nets.layers.structured.toy"
-DIGITS = ImageSpec(1, 8, tuple("0123456789"))
+DIGITS = ImageSpec(1, 8, tuple("0123456789"), Normalisation.to_interval(1, 2.0))
 
 
 @dataclass(frozen=True)

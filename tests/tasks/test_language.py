@@ -137,7 +137,7 @@ def test_texts_and_images_are_told_apart(
     image.write_bytes(b"no image")
     for words, message in (
         ([f"ckpt={language_run}", str(image)], "a language model; give it text=… instead of images"),
-        ([f"ckpt={finished}", "text=the"], "a classifier of images; give it image files instead of text="),
+        ([f"ckpt={finished}", "text=the"], "trained on images; give it image files instead of text="),
         ([f"ckpt={tmp_path}", "text=the"], "no checkpoint in it; expected the folder of a run"),
     ):
         assert cli.main(["predict", *words]) == 2

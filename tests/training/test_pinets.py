@@ -10,6 +10,7 @@ import torch
 
 from high_order_nets import convert, refine
 from high_order_nets.conversion.counting import count_parameters
+from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.data.spec import ImageSpec
 from high_order_nets.models import blocks
 from high_order_nets.models.factory import network
@@ -99,7 +100,7 @@ PRESETS = {
 def test_presets_build_networks_of_their_sizes(name: str) -> None:
     config = composed(f"experiment={name}")
     with torch.device("meta"):
-        net, _ = network(config, ImageSpec(3, 32, tuple("0123456789")))
+        net, _ = network(config, ImageSpec(3, 32, tuple("0123456789"), Normalisation.to_interval(3, 2.0)))
     assert count_parameters(net) == PRESETS[name]
 
 

@@ -91,7 +91,7 @@ class ImageDataModule(Data):
     @property
     def spec(self) -> ImageSpec:
         """What a network must know of the images."""
-        return ImageSpec(self.channels, self.image_size, self.classes)
+        return ImageSpec(self.channels, self.image_size, self.classes, self._normalise)
 
     @property
     def channels(self) -> int:

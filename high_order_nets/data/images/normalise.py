@@ -45,6 +45,11 @@ class Normalisation:
         std = (squares / count - mean.square()).clamp(min=0.25).sqrt()
         return cls(tuple(mean.tolist()), tuple((interval / (4 * std)).tolist()), image_size)
 
+    def back(self, inputs: Tensor) -> Tensor:
+        """Return the pixels (B, C, S, S), in 0 … 255 and not rounded, that were scaled to these inputs."""
+        offset, factor = (inputs.new_tensor(numbers)[:, None, None] for numbers in (self.offset, self.factor))
+        return inputs / factor + offset
+
     def __call__(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the inputs, `dtype` (B, C, S, S), of pixels (B, C, H, W) of any dtype in 0 … 255."""
         inputs = torch.empty(images.shape, dtype=dtype, device=images.device)
