@@ -27,6 +27,7 @@ _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
 )
+_CHANNELS = Rule("1 or 3", lambda value: is_whole(value) and value in (1, 3))
 _URLS = Rule(
     "a list of addresses such as [https://example.org/a.zip]",
     lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
@@ -42,6 +43,7 @@ ACTIVATIONS = (
 
 DOMAINS = ("extrapolate", "linear", "clamp", "tanh", "mirror")
 TARGETS = ("sine", "chirp", "runge", "kink", "step", "exp_sine", "xor", "peaks", "polar", "waves")
+PHOTOGRAPHS = ("china", "flower")
 PARTS = tuple(f"model_name.{part}" for part in ("first", "inner", "last"))
 
 # A knob that is not here must have the type of its default in conf/.
@@ -92,6 +94,9 @@ RULES: dict[str, Rule] = {
     "dataset.test_points": whole("[1, inf)"),
     "dataset.noise": number("[0, inf)"),
     "dataset.path": _STRING | NULL,
+    "dataset.photograph": word(*PHOTOGRAPHS),
+    "dataset.size": whole("[1, 4096]") | NULL,
+    "dataset.channels": _CHANNELS,
     "dataset.inputs": _STRINGS | NULL,
     "dataset.outputs": _STRINGS | NULL,
     "dataset.test_fraction": number("(0, 1)"),
@@ -131,6 +136,10 @@ RULES: dict[str, Rule] = {
     "model_name.cutoffs": _SIZES | NULL,
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
+    "model_name.coordinates.rotations": whole("[1, inf)"),
+    "model_name.coordinates.waves": whole("[0, inf)"),
+    "model_name.coordinates.deviation": number("(0, inf)"),
+    "model_name.omega": number("(0, inf)"),
     **{f"{part}.layer_type": _STRING | NULL for part in PARTS},
     **{f"{part}.n": whole("[1, inf)") | NULL for part in PARTS},
     **{f"{part}.segments": whole("[1, inf)") | NULL for part in PARTS},

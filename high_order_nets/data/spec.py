@@ -44,12 +44,13 @@ class ImageSpec:
 class PointSpec:
     """Numbers that belong to numbers: inputs (batch, inputs), outputs (batch, outputs).
 
-    An output of 1 in the network is one of `deviations` in the data.
+    An output of 0 in the network is one of `means` in the data, and a step of 1 one of `deviations`.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     deviations: tuple[float, ...]
+    means: tuple[float, ...]
     kind: ClassVar[str] = "points"
 
     def example(self, batch: int, device: str = "cpu") -> Tensor:
@@ -57,9 +58,9 @@ class PointSpec:
         return torch.zeros(batch, len(self.inputs), device=device)
 
     def offers(self) -> dict[str, Any]:
-        """Give inputs and outputs, how many there are, and the outputs' names and deviations."""
+        """Give inputs and outputs, how many there are, and the outputs' names, means and deviations."""
         sizes = {"inputs": len(self.inputs), "outputs": len(self.outputs)}
-        return sizes | {"output_names": self.outputs, "deviations": self.deviations}
+        return sizes | {"output_names": self.outputs, "means": self.means, "deviations": self.deviations}
 
 
 @dataclass(frozen=True)

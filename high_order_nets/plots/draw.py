@@ -13,7 +13,7 @@ from ..runs.folder import metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
 from ..settings import Config, is_debug
-from ..tasks import Regression, Task
+from ..tasks import ImplicitImage, Regression, Task
 from .observe import choose_layers, watch
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 MOST = 60
 """Layers whose functions fit on one picture."""
 LAYERS = 6
-OF_TASK: dict[type[Task], str] = {Regression: "fits"}
+OF_TASK: dict[type[Task], str] = {Regression: "fits", ImplicitImage: "pictures"}
 """By task the file beside this one with `draw(task, data, title)`, pairs of name and figure of what was learned."""
 
 
@@ -56,7 +56,8 @@ def describe(config: Config) -> str:
     choices, layer = config["choices"], config["layer_type"]
     numbers = [f"{key}={layer[key]}" for key in ("n", "segments") if key in layer]
     kind = " ".join([str(choices["layer_type"]), *numbers])
-    data = config["dataset"].get("target", choices["dataset"])  # a function by its own name
+    dataset = config["dataset"]
+    data = dataset.get("target", dataset.get("photograph", choices["dataset"]))  # by their own names
     return f"{kind} · {choices['model_name']} · {data}"
 
 

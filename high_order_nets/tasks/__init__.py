@@ -2,7 +2,8 @@
 
 from .base import Objective, Outcome, Task
 from .classification import Classification
+from .implicit_image import ImplicitImage
 from .language import LanguageModelling
 from .regression import Regression
 
-__all__ = ["Classification", "LanguageModelling", "Objective", "Outcome", "Regression", "Task"]
+__all__ = ["Classification", "ImplicitImage", "LanguageModelling", "Objective", "Outcome", "Regression", "Task"]

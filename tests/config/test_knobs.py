@@ -17,6 +17,7 @@ from high_order_nets.conversion.convert import COUNTS
 from high_order_nets.conversion.swaps import ACTIVATIONS, NORMS
 from high_order_nets.data.images.module import NORMALIZE
 from high_order_nets.data.points import module as points
+from high_order_nets.data.points.pictures import PHOTOGRAPHS
 from high_order_nets.data.points.targets import TARGETS
 from high_order_nets.data.split import SUBSETS
 from high_order_nets.data.text.tokenizer import TOKENIZERS
@@ -47,6 +48,7 @@ OURS: dict[str, Collection[str]] = {
     "block.norm": SECOND_NORMS,
     "dataset.normalize": {*NORMALIZE, *points.NORMALIZE},
     "dataset.target": TARGETS,
+    "dataset.photograph": PHOTOGRAPHS,
     "dataset.subset": SUBSETS,
     "dataset.tokenizer": TOKENIZERS,
     "model_name.positions": POSITIONS,

@@ -73,7 +73,8 @@ class PointDataModule(Data):
     @property
     def spec(self) -> PointSpec:
         """What a network must know of the points."""
-        return PointSpec(self.points.inputs, self.points.outputs, tuple(1 / f for f in self.outputs.factor))
+        scaling = self.outputs
+        return PointSpec(self.points.inputs, self.points.outputs, tuple(1 / f for f in scaling.factor), scaling.offset)
 
     def state_dict(self) -> dict[str, Any]:
         """Put into every checkpoint what is needed to use it: the names of the columns and the scalings."""
