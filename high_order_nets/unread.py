@@ -48,7 +48,7 @@ def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
 
-OWN_LOSS = ("language", "regression", "implicit_image")
+OWN_LOSS = ("language", "regression", "implicit_image", "burgers")
 """Tasks that do not read the flat knobs of the loss."""
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (FUNCTIONS, "layer_type", _no_synapse),
@@ -60,6 +60,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("width", "rescale_planes", "skip", "linear_output"), "model_name", _makes_its_layers),
     (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
     (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
+    (("task.cells",), "task.residual", lambda config: config["task"].get("residual") == "pointwise"),
     (("dataset.photograph",), "dataset.path", lambda c: c["dataset"].get("path") is not None),
     (("model_name.coordinates.deviation",), "model_name.coordinates.waves", _no_waves),
     (("model_name.hidden_width",), "model_name.hidden_layers", lambda c: c["model_name"].get("hidden_layers") == 0),

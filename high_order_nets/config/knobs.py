@@ -32,7 +32,7 @@ _URLS = Rule(
     "a list of addresses such as [https://example.org/a.zip]",
     lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
 )
-_DEGREES = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
+_COUNTS = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
 _STAGES = Rule(
     "four whole numbers of at least 1, such as [2,2,1,1]", lambda value: _SIZES.holds(value) and len(value) == 4
 )
@@ -91,6 +91,7 @@ RULES: dict[str, Rule] = {
     "dataset.image_size": whole("[1, inf)") | NULL,
     "dataset.target": word(*TARGETS),
     "dataset.points": whole("[1, inf)"),
+    "dataset.edge_points": whole("[1, inf)"),
     "dataset.test_points": whole("[1, inf)"),
     "dataset.noise": number("[0, inf)"),
     "dataset.path": _STRING | NULL,
@@ -147,9 +148,12 @@ RULES: dict[str, Rule] = {
     **{f"{part}.domain": word(*DOMAINS) | NULL for part in PARTS},
     "task.loss": word("mse", "l1", "huber"),
     "task.loss_scale": number("(0, inf)"),
+    "task.residual": word("upwind", "pointwise"),
+    "task.cells": _COUNTS,
+    "task.edge_weight": number("(0, inf)"),
     "measure.degree": whole("[0, inf)"),
     "model_name.recursion": word("ccp", "ncp"),
-    "model_name.degrees": _DEGREES,
+    "model_name.degrees": _COUNTS,
     "model_name.start": word("kaiming", "torch"),
     "model_name.layers": _STAGES,
     "model_name.planes": _STAGES,

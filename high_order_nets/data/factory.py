@@ -13,6 +13,7 @@ from .base import Data
 from .images.augment import Augment
 from .images.module import ImageDataModule, ImageSettings
 from .images.prepared import load_images
+from .points.burgers import burgers_points
 from .points.module import PointDataModule, PointSettings
 from .points.pictures import picture_points
 from .points.tables import Points, read_points
@@ -37,7 +38,7 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
 
 
 def point_data_module(config: Config) -> PointDataModule:
-    """Build the data module of a function, a table or a picture."""
+    """Build the data module of a function, a table, a picture or an equation."""
     settings = PointSettings(
         dtype=torch.float64 if config["precision"] == "64-true" else torch.float32,
         **{key: config["dataset"][key] for key in ("normalize", "interval", "standardize")},
@@ -49,6 +50,8 @@ def point_data_module(config: Config) -> PointDataModule:
 def _points(dataset: Config, seed: int) -> Points:
     if "target" in dataset:
         return draw_points(dataset["target"], dataset["points"], dataset["test_points"], dataset["noise"], seed)
+    if "edge_points" in dataset:
+        return burgers_points(dataset["points"], dataset["edge_points"], seed)
     if "photograph" in dataset:
         path = None if dataset["path"] is None else Path(dataset["path"]).expanduser()
         return picture_points(dataset["photograph"], path, dataset["size"], dataset["channels"])

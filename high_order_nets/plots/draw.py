@@ -13,7 +13,7 @@ from ..runs.folder import metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
 from ..settings import Config, is_debug
-from ..tasks import ImplicitImage, Regression, Task
+from ..tasks import Burgers, ImplicitImage, Regression, Task
 from .observe import choose_layers, watch
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 MOST = 60
 """Layers whose functions fit on one picture."""
 LAYERS = 6
-OF_TASK: dict[type[Task], str] = {Regression: "fits", ImplicitImage: "pictures"}
+OF_TASK: dict[type[Task], str] = {Regression: "fits", ImplicitImage: "pictures", Burgers: "shocks"}
 """By task the file beside this one with `draw(task, data, title)`, pairs of name and figure of what was learned."""
 
 

@@ -1,9 +1,19 @@
 """What a network is trained to do: one LightningModule a task."""
 
 from .base import Objective, Outcome, Task
+from .burgers import Burgers
 from .classification import Classification
 from .implicit_image import ImplicitImage
 from .language import LanguageModelling
 from .regression import Regression
 
-__all__ = ["Classification", "ImplicitImage", "LanguageModelling", "Objective", "Outcome", "Regression", "Task"]
+__all__ = [
+    "Burgers",
+    "Classification",
+    "ImplicitImage",
+    "LanguageModelling",
+    "Objective",
+    "Outcome",
+    "Regression",
+    "Task",
+]

@@ -30,6 +30,7 @@ from high_order_nets.models.transformer import POSITIONS, SOFTMAXES
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
 from high_order_nets.tasks import regression
+from high_order_nets.tasks.burgers import RESIDUALS
 from high_order_nets.tasks.classification import LOSSES
 
 OURS: dict[str, Collection[str]] = {
@@ -54,6 +55,7 @@ OURS: dict[str, Collection[str]] = {
     "model_name.positions": POSITIONS,
     "model_name.softmax": SOFTMAXES,
     "task.loss": regression.LOSSES,
+    "task.residual": RESIDUALS,
     **{f"model_name.{part}.domain": DOMAINS for part in ("first", "inner", "last")},
 }
 """By knob, the table in the code that its rule repeats."""
