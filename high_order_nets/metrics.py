@@ -46,6 +46,8 @@ METRICS = {
         Metric("rmse", "root mean square error", "{:.4g}"),
         Metric("r2", "R²", "{:.6f}", higher_is_better=True, curve=False),
         Metric("max_error", "largest error", "{:.4g}", curve=False),
+        Metric("psnr", "peak signal to noise, dB", "{:.2f}", higher_is_better=True),
+        Metric("l1_error", "mean absolute error", "{:.4g}"),
         Metric("perplexity", "perplexity", "{:,.2f}"),
         Metric("bits_per_token", "bits a token", curve=False),
         Metric("loss", "loss"),

@@ -44,10 +44,16 @@ def _reconstructs(config: Config) -> bool:
     return str(config["task"].get("name")).endswith("autoencoder")
 
 
+def _no_waves(config: Config) -> bool:
+    return at(config, "model_name.coordinates.waves") == 0
+
+
 def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
 
+OWN_LOSS = ("language", "regression", "implicit_image", "burgers")
+"""Tasks that do not read the flat knobs of the loss."""
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (FUNCTIONS, "layer_type", _no_synapse),
     (("skip", "linear_output"), "layer_type", lambda config: config["layer_type"]["_target_"] is None),
@@ -58,10 +64,13 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("width", "rescale_planes", "skip", "linear_output"), "model_name", _makes_its_layers),
     (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
     (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
+    (("task.cells",), "task.residual", lambda config: config["task"].get("residual") == "pointwise"),
+    (("dataset.photograph",), "dataset.path", lambda c: c["dataset"].get("path") is not None),
+    (("model_name.coordinates.deviation",), "model_name.coordinates.waves", _no_waves),
     (("model_name.hidden_width",), "model_name.hidden_layers", lambda c: c["model_name"].get("hidden_layers") == 0),
     (("epochs_per_layer",), "layer_by_layer", lambda config: not config["layer_by_layer"]),
-    (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in ("language", "regression")),
     (("loss", "label_smoothing", "channels_last"), "task", _reconstructs),
+    (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in OWN_LOSS),
     (("label_smoothing",), "loss", lambda config: config["loss"] == "mse"),
     (("weight_decay", "optimizer.default_weight_decay"), "optimizer", _lbfgs),
     (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),

@@ -27,11 +27,12 @@ _PARTS = Rule(
     "parts of max_epochs in (0, 1), such as [0.5, 0.8]",
     lambda value: isinstance(value, list) and all(is_number(part) and 0 < part < 1 for part in value),
 )
+_CHANNELS = Rule("1 or 3", lambda value: is_whole(value) and value in (1, 3))
 _URLS = Rule(
     "a list of addresses such as [https://example.org/a.zip]",
     lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
 )
-_DEGREES = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
+_COUNTS = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
 _STAGES = Rule(
     "four whole numbers of at least 1, such as [2,2,1,1]", lambda value: _SIZES.holds(value) and len(value) == 4
 )
@@ -42,6 +43,7 @@ ACTIVATIONS = (
 
 DOMAINS = ("extrapolate", "linear", "clamp", "tanh", "mirror")
 TARGETS = ("sine", "chirp", "runge", "kink", "step", "exp_sine", "xor", "peaks", "polar", "waves")
+PHOTOGRAPHS = ("china", "flower")
 PARTS = tuple(f"model_name.{part}" for part in ("first", "inner", "last"))
 
 # A knob that is not here must have the type of its default in conf/.
@@ -91,9 +93,13 @@ RULES: dict[str, Rule] = {
     "dataset.image_size": whole("[1, inf)") | NULL,
     "dataset.target": word(*TARGETS),
     "dataset.points": whole("[1, inf)"),
+    "dataset.edge_points": whole("[1, inf)"),
     "dataset.test_points": whole("[1, inf)"),
     "dataset.noise": number("[0, inf)"),
     "dataset.path": _STRING | NULL,
+    "dataset.photograph": word(*PHOTOGRAPHS),
+    "dataset.size": whole("[1, 4096]") | NULL,
+    "dataset.channels": _CHANNELS,
     "dataset.inputs": _STRINGS | NULL,
     "dataset.outputs": _STRINGS | NULL,
     "dataset.test_fraction": number("(0, 1)"),
@@ -137,6 +143,10 @@ RULES: dict[str, Rule] = {
     "model_name.likelihood": word("auto", "bernoulli", "gaussian"),
     "model_name.hidden_width": whole("[1, inf)"),
     "model_name.hidden_layers": whole("[0, inf)"),
+    "model_name.coordinates.rotations": whole("[1, inf)"),
+    "model_name.coordinates.waves": whole("[0, inf)"),
+    "model_name.coordinates.deviation": number("(0, inf)"),
+    "model_name.omega": number("(0, inf)"),
     **{f"{part}.layer_type": _STRING | NULL for part in PARTS},
     **{f"{part}.n": whole("[1, inf)") | NULL for part in PARTS},
     **{f"{part}.segments": whole("[1, inf)") | NULL for part in PARTS},
@@ -145,9 +155,12 @@ RULES: dict[str, Rule] = {
     "task.loss": word("mse", "l1", "huber"),
     "task.loss_scale": number("(0, inf)"),
     "task.beta": number("[0, inf)"),
+    "task.residual": word("upwind", "pointwise"),
+    "task.cells": _COUNTS,
+    "task.edge_weight": number("(0, inf)"),
     "measure.degree": whole("[0, inf)"),
     "model_name.recursion": word("ccp", "ncp"),
-    "model_name.degrees": _DEGREES,
+    "model_name.degrees": _COUNTS,
     "model_name.start": word("kaiming", "torch"),
     "model_name.layers": _STAGES,
     "model_name.planes": _STAGES,

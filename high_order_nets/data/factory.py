@@ -13,7 +13,9 @@ from .base import Data
 from .images.augment import Augment
 from .images.module import ImageDataModule, ImageSettings
 from .images.prepared import load_images
+from .points.burgers import burgers_points
 from .points.module import PointDataModule, PointSettings
+from .points.pictures import picture_points
 from .points.tables import Points, read_points
 from .points.targets import draw_points
 from .text.corpus import TextRequest, lies_under, load_corpus
@@ -36,7 +38,7 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
 
 
 def point_data_module(config: Config) -> PointDataModule:
-    """Build the data module of a function or a table."""
+    """Build the data module of a function, a table, a picture or an equation."""
     settings = PointSettings(
         dtype=torch.float64 if config["precision"] == "64-true" else torch.float32,
         **{key: config["dataset"][key] for key in ("normalize", "interval", "standardize")},
@@ -48,6 +50,11 @@ def point_data_module(config: Config) -> PointDataModule:
 def _points(dataset: Config, seed: int) -> Points:
     if "target" in dataset:
         return draw_points(dataset["target"], dataset["points"], dataset["test_points"], dataset["noise"], seed)
+    if "edge_points" in dataset:
+        return burgers_points(dataset["points"], dataset["edge_points"], seed)
+    if "photograph" in dataset:
+        path = None if dataset["path"] is None else Path(dataset["path"]).expanduser()
+        return picture_points(dataset["photograph"], path, dataset["size"], dataset["channels"])
     if dataset["path"] is None:
         raise UserError("dataset.path=null: expected a CSV with named columns, or an npz with x and y")
     return read_points(Path(dataset["path"]), dataset["inputs"], dataset["outputs"], dataset["test_fraction"])

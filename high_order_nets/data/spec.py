@@ -48,12 +48,16 @@ class ImageSpec:
 class PointSpec:
     """Numbers that belong to numbers: inputs (batch, inputs), outputs (batch, outputs).
 
-    An output of 1 in the network is one of `deviations` in the data.
+    An output of 0 in the network is one of `means` in the data, and a step of 1 one of `deviations`; of the inputs
+    these are `origins` and `units`.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     deviations: tuple[float, ...]
+    means: tuple[float, ...]
+    origins: tuple[float, ...] = ()
+    units: tuple[float, ...] = ()
     kind: ClassVar[str] = "points"
 
     def example(self, batch: int, device: str = "cpu") -> Tensor:
@@ -61,9 +65,9 @@ class PointSpec:
         return torch.zeros(batch, len(self.inputs), device=device)
 
     def offers(self) -> dict[str, Any]:
-        """Give inputs and outputs, how many there are, and the outputs' names and deviations."""
-        sizes = {"inputs": len(self.inputs), "outputs": len(self.outputs)}
-        return sizes | {"output_names": self.outputs, "deviations": self.deviations}
+        """Give inputs and outputs, how many there are, the outputs' names, and what 0 and 1 are in the data."""
+        sizes = {"inputs": len(self.inputs), "outputs": len(self.outputs), "output_names": self.outputs}
+        return sizes | {key: getattr(self, key) for key in ("means", "deviations", "origins", "units")}
 
 
 @dataclass(frozen=True)

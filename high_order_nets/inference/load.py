@@ -172,7 +172,8 @@ def _language_model(saved: _Saved, path: Path) -> LanguageModel:
 def _regressor(saved: _Saved, path: Path) -> Regressor:
     inputs, outputs, scaling = _checked_points(saved.about, path)
     dtype = torch.float64 if at(saved.config, "precision") == "64-true" else torch.float32
-    net = _network(saved, PointSpec(inputs, outputs, (1.0,) * len(outputs)), path, dtype)
+    spec = PointSpec(inputs, outputs, (1.0,) * len(outputs), (0.0,) * len(outputs))
+    net = _network(saved, spec, path, dtype)
     return Regressor(net, inputs, outputs, scaling, saved.metadata)
 
 

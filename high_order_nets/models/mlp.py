@@ -1,6 +1,6 @@
 """Fully connected networks: one of high-order layers, and the plain one that `convert` starts from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..conversion.swaps import NORMS, make_activation, make_norm
 from ..errors import UserError
 from ..layers import HighOrder, HighOrderLayer, LayerType, Synapse, as_synapse, fully_connected
+from .coordinates import Coordinates
 from .parts import Bounds, Options, changed, open_bounds
 
 Layers = list[tuple[int, int]]
@@ -139,14 +140,19 @@ def high_order_mlp(  # noqa: PLR0913 (a key of conf/model_name/high_order_mlp.ya
     first: Options = None,
     inner: Options = None,
     last: Options = None,
-) -> HighOrderMLP:
-    """Make the network of `model_name=high_order_mlp`: as HighOrderMLP, whose layer type None is the standard one."""
+    coordinates: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Make the network of `model_name=high_order_mlp`: as HighOrderMLP, whose layer type None is the standard one.
+
+    With `coordinates`, options of Coordinates, those stand in front of it.
+    """
+    seen = Coordinates(inputs, **(coordinates or {}))
     if isinstance(layer_type, HighOrder):
         best = open_bounds(layer_type.synapse, True, ())
         first = {"scale": best.length, "domain": best.domain} | _given(first)
-    return HighOrderMLP(
+    net = HighOrderMLP(
         "standard" if layer_type is None else layer_type,
-        in_width=inputs,
+        in_width=seen.width,
         out_width=outputs,
         hidden_width=hidden_width,
         hidden_layers=hidden_layers,
@@ -157,6 +163,7 @@ def high_order_mlp(  # noqa: PLR0913 (a key of conf/model_name/high_order_mlp.ya
         inner=inner,
         last=last,
     )
+    return net if seen.width == inputs else nn.Sequential(seen, net)
 
 
 class MLP(nn.Sequential):

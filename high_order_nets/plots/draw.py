@@ -13,7 +13,7 @@ from ..runs.folder import metrics_of
 from ..runs.history import read_history
 from ..runs.layout import HISTORY, PLOTS
 from ..settings import Config, is_debug
-from ..tasks import Autoencoding, Regression, Task, VariationalAutoencoding
+from ..tasks import Autoencoding, Burgers, ImplicitImage, Regression, Task, VariationalAutoencoding
 from .observe import choose_layers, watch
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ MOST = 60
 LAYERS = 6
 OF_TASK: dict[type[Task], str] = {
     Regression: "fits",
+    ImplicitImage: "pictures",
+    Burgers: "shocks",
     Autoencoding: "images",
     VariationalAutoencoding: "images",
 }
@@ -60,7 +62,8 @@ def describe(config: Config) -> str:
     choices, layer = config["choices"], config["layer_type"]
     numbers = [f"{key}={layer[key]}" for key in ("n", "segments") if key in layer]
     kind = " ".join([str(choices["layer_type"]), *numbers])
-    data = config["dataset"].get("target", choices["dataset"])  # a function by its own name
+    dataset = config["dataset"]
+    data = dataset.get("target", dataset.get("photograph", choices["dataset"]))  # by their own names
     return f"{kind} · {choices['model_name']} · {data}"
 
 

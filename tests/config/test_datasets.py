@@ -20,7 +20,7 @@ AUGMENT: dict[str, dict[str, Any]] = {
     "mine": OFF,
 }
 """As every file of its own had it, and a data set without a file."""
-POINTS = ("function", "table")
+POINTS = ("function", "inviscid_burgers", "picture", "table")
 TEXT = {"kind": "text", "bptt": 35, "stride": None, "tokenizer": "word", "vocabulary": 8192}
 MIRROR = "https://wikitext.smerity.com/"
 TEXTS: dict[str, dict[str, Any]] = {

@@ -17,6 +17,7 @@ from high_order_nets.conversion.convert import COUNTS
 from high_order_nets.conversion.swaps import ACTIVATIONS, NORMS
 from high_order_nets.data.images.module import NORMALIZE
 from high_order_nets.data.points import module as points
+from high_order_nets.data.points.pictures import PHOTOGRAPHS
 from high_order_nets.data.points.targets import TARGETS
 from high_order_nets.data.split import SUBSETS
 from high_order_nets.data.text.tokenizer import TOKENIZERS
@@ -30,6 +31,7 @@ from high_order_nets.models.transformer import POSITIONS, SOFTMAXES
 from high_order_nets.models.vision import STEMS
 from high_order_nets.optim.schedules import SCHEDULES
 from high_order_nets.tasks import regression
+from high_order_nets.tasks.burgers import RESIDUALS
 from high_order_nets.tasks.classification import LOSSES
 
 OURS: dict[str, Collection[str]] = {
@@ -48,12 +50,14 @@ OURS: dict[str, Collection[str]] = {
     "block.norm": SECOND_NORMS,
     "dataset.normalize": {*NORMALIZE, *points.NORMALIZE},
     "dataset.target": TARGETS,
+    "dataset.photograph": PHOTOGRAPHS,
     "dataset.subset": SUBSETS,
     "dataset.tokenizer": TOKENIZERS,
     "model_name.positions": POSITIONS,
     "model_name.softmax": SOFTMAXES,
     "model_name.likelihood": {"auto", *LIKELIHOODS},
     "task.loss": regression.LOSSES,
+    "task.residual": RESIDUALS,
     **{f"model_name.{part}.domain": DOMAINS for part in ("first", "inner", "last")},
 }
 """By knob, the table in the code that its rule repeats."""

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from high_order_nets import cli
+from high_order_nets.data.images.files import read_image
 from high_order_nets.errors import UserError
-from high_order_nets.inference.predict import read_image
 
 RAMP = np.array([[0, 64, 128, 255]], np.uint8)
 

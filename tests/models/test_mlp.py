@@ -217,7 +217,7 @@ def test_the_standard_network_is_built_alike() -> None:
     ],
 )
 def test_the_command_line_builds_it(words: tuple[str, ...], expected: list, settings) -> None:
-    spec = PointSpec(("x", "y"), ("f",), (1.0,))
+    spec = PointSpec(("x", "y"), ("f",), (1.0,), (0.0,))
     net, report = factory.network(settings("dataset=function", *words), spec)
     assert isinstance(net, HighOrderMLP)
     assert bounds(net) == expected

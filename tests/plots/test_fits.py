@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from high_order_nets.plots.fits import draw_fits
+from high_order_nets.plots.pictures import draw_picture
 
 RANDOM = np.random.default_rng(0)
 
@@ -40,3 +41,12 @@ def test_maps_share_the_scale_of_the_data() -> None:
 def test_points_on_a_line_are_drawn_too() -> None:
     x = np.repeat(np.arange(5.0)[:, None], 2, 1)
     assert len(draw_fits(x, x[:, :1], x[:, :1], ("a", "b"), ("c",), "").axes) == 6
+
+
+def test_a_picture_stands_beside_its_fit_and_the_error() -> None:
+    for channels in (1, 3):
+        picture = RANDOM.random((4, 6, channels))
+        left, fit, error, _ = draw_picture(picture, picture * 0.9, "a title").axes
+        assert left.images[0].get_array().shape == fit.images[0].get_array().shape == (4, 6, 3)
+        expected = 0.1 * np.sqrt(np.square(picture).mean(-1))
+        np.testing.assert_allclose(np.asarray(error.images[0].get_array()), expected)

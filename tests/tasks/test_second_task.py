@@ -90,7 +90,7 @@ def test_a_task_or_network_that_the_data_cannot_serve_is_refused(
             return {}
 
     with pytest.raises(UserError, match=r"^task=classification: needs num_classes, and dataset=digits is points"):
-        make_task(nn.Linear(2, 1), settings("dataset=digits"), Nothing((), (), ()))
+        make_task(nn.Linear(2, 1), settings("dataset=digits"), Nothing((), (), (), ()))
     for words, message in (
         (["dataset=function", "model_name=mlp"], "model_name=mlp: takes images, and dataset=function is points"),
         (["dataset=function", "task=classification"], "task=classification: needs num_classes, and dataset=function"),

@@ -73,7 +73,9 @@ class PointDataModule(Data):
     @property
     def spec(self) -> PointSpec:
         """What a network must know of the points."""
-        return PointSpec(self.points.inputs, self.points.outputs, tuple(1 / f for f in self.outputs.factor))
+        units, deviations = (tuple(1 / f for f in scaling.factor) for scaling in (self.inputs, self.outputs))
+        names = self.points.inputs, self.points.outputs
+        return PointSpec(*names, deviations, self.outputs.offset, self.inputs.offset, units)
 
     def state_dict(self) -> dict[str, Any]:
         """Put into every checkpoint what is needed to use it: the names of the columns and the scalings."""
