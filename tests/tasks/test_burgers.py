@@ -58,7 +58,7 @@ def test_cells_around_a_shock_balance_if_it_is_where_it_must_be() -> None:
 
 
 def task(**options: Any) -> Burgers:
-    return Burgers(
+    made = Burgers(
         net=nn.Linear(2, 1).double(),
         output_names=("u",),
         origins=(0.0, 0.5),
@@ -69,6 +69,7 @@ def task(**options: Any) -> Burgers:
         make_optimizers=lambda _net, _steps: None,
         **options,
     )
+    return made.double()
 
 
 def test_values_inside_are_not_trained_on() -> None:
