@@ -82,10 +82,8 @@ def test_values_inside_are_not_trained_on() -> None:
     found = one.net(scaled).detach()
     edge = float((found - y)[1:].square().sum())
     places = torch.tensor([[0.2, 0.65]], dtype=torch.float64)
-    rest = float(
-        upwind(lambda p: one.net((p - one._origins.double()) / one._units.double())[:, 0], places, Cell(2 / 64, 1 / 64))
-        ** 2
-    )
+    origins, units = one._origins.double(), one._units.double()
+    rest = upwind(lambda p: one.net((p - origins) / units)[:, 0], places, Cell(2 / 64, 1 / 64)).item() ** 2
     assert one.outcome((scaled, y), "train").loss.item() == pytest.approx((rest + 2 * edge) / 3)
     assert one.outcome((scaled, y), "test").loss.item() == pytest.approx(float(found.square().mean()))
 
