@@ -1,4 +1,4 @@
-"""Solve Burgers' equation, whose smooth start becomes a shock: ."""
+"""Solve Burgers' equation, whose smooth start becomes a shock: l1_error 0.025, seed 1 (two to six minutes)."""
 
 import sys
 

@@ -10,7 +10,7 @@ from ..data.points.module import PointDataModule
 from .observe import evaluated
 from .style import INK, WIDTH, head
 
-LEFT, RIGHT, BETWEEN = 0.02, 0.93, 0.04
+LEFT, RIGHT, BETWEEN = 0.02, 0.9, 0.04
 """Edges of the row of panels, in parts of the width, and the space between two of them in parts of one."""
 TOP, BOTTOM = 0.52, 0.08
 """Inches above and below the panels."""

@@ -58,7 +58,7 @@ def test_cells_around_a_shock_balance_if_it_is_where_it_must_be() -> None:
 
 
 def task(**options: Any) -> Burgers:
-    return Burgers(
+    made = Burgers(
         net=nn.Linear(2, 1).double(),
         output_names=("u",),
         origins=(0.0, 0.5),
@@ -69,6 +69,7 @@ def task(**options: Any) -> Burgers:
         make_optimizers=lambda _net, _steps: None,
         **options,
     )
+    return made.double()
 
 
 def test_values_inside_are_not_trained_on() -> None:
@@ -81,10 +82,8 @@ def test_values_inside_are_not_trained_on() -> None:
     found = one.net(scaled).detach()
     edge = float((found - y)[1:].square().sum())
     places = torch.tensor([[0.2, 0.65]], dtype=torch.float64)
-    rest = float(
-        upwind(lambda p: one.net((p - one._origins.double()) / one._units.double())[:, 0], places, Cell(2 / 64, 1 / 64))
-        ** 2
-    )
+    origins, units = one._origins.double(), one._units.double()
+    rest = upwind(lambda p: one.net((p - origins) / units)[:, 0], places, Cell(2 / 64, 1 / 64)).item() ** 2
     assert one.outcome((scaled, y), "train").loss.item() == pytest.approx((rest + 2 * edge) / 3)
     assert one.outcome((scaled, y), "test").loss.item() == pytest.approx(float(found.square().mean()))
 
