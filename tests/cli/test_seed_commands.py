@@ -15,7 +15,10 @@ PRESETS = {
     "mnist": {"dataset": "mnist"},
     "wikitext_transformer": {"dataset": "wikitext2", "experiment": "wikitext2"},
 }
-SCRIPTS = ("symbolic", "xor", "function_example", "autoencoder", "variational_autoencoder")
+SCRIPTS = (
+    *("symbolic", "xor", "function_example", "autoencoder", "variational_autoencoder"),
+    *("invariant_mnist", "implicit_image", "burgers"),
+)
 PRESETS |= {name: {"experiment": name} for name in SCRIPTS}
 _POLY = "train_fraction=1.0 layer_type=polynomial2d"
 _LION = "gradient_clip_val=0.0 learning_rate=1e-4"
