@@ -36,8 +36,9 @@ def test_pages_show_the_pictures_there_are(script: ModuleType) -> None:
         for page, text in PAGES.items()
         for path in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
     }
-    assert shown == {f"pictures/{name}.svg" for name in script.PICTURES}
-    assert shown == {str(path.relative_to(DOCS)) for path in (DOCS / "pictures").iterdir()}
+    gallery = {f"pictures/gallery/{path.name}" for path in (DOCS / "pictures" / "gallery").iterdir()}
+    assert shown == {f"pictures/{name}.svg" for name in script.PICTURES} | gallery
+    assert shown == {str(path.relative_to(DOCS)) for path in (DOCS / "pictures").rglob("*.*")}
 
 
 @pytest.mark.parametrize("page", PAGES)
