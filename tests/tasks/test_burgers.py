@@ -96,6 +96,19 @@ def test_cells_shrink_in_equal_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert widths == [(0.2, 0.1), (0.2, 0.1), (0.1, 0.05), (0.1, 0.05)]
 
 
+def test_curvature_is_forgotten_where_cells_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = task(cells=[10, 20])
+    optimizer = torch.optim.LBFGS(one.parameters())
+    monkeypatch.setattr(one, "optimizers", lambda **_: optimizer)
+    kept = []
+    for epoch, batch in ((0, 0), (1, 0), (2, 1), (2, 0)):
+        optimizer.state["some"] = {"d": 1}
+        monkeypatch.setattr(Burgers, "current_epoch", epoch)
+        one.on_train_batch_start((torch.zeros(1), torch.zeros(1)), batch)
+        kept.append("some" in optimizer.state)
+    assert kept == [True, True, True, False]
+
+
 def test_it_is_solved_resumed_tested_and_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "experiment=burgers", "trainer=cpu", "plots.enabled=false", "dataset.points=300", "max_epochs=3"]
     words += ["dataset.edge_points=40", "refine.epochs=[1]", "refine.segments=[4]", "task.cells=[8,16,32]"]
