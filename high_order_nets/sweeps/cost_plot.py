@@ -35,9 +35,9 @@ def varying_costs(rows: Sequence[Row]) -> list[str]:
 
 
 def telling(rows: Sequence[Row]) -> list[str]:
-    """Return the settings that it takes to tell the rows apart, the layer type always among them."""
+    """Return the settings that it takes to tell the rows apart; names, as that of the layer type, always do."""
     kept = list(rows[0].settings) if rows else []
-    for key in reversed([key for key in kept if key != "layer_type"]):
+    for key in [key for key in kept[::-1] if not any(isinstance(row.settings[key], str) for row in rows)]:
         fewer = [other for other in kept if other != key]
         if len({_values(row, fewer) for row in rows}) == len({_values(row, kept) for row in rows}):
             kept = fewer

@@ -1,6 +1,7 @@
 """Plots of a sweep: the metric against each number that was swept, mean ± s.d. over seeds."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,8 @@ from .table import Row, label
 
 LINES = 10
 """The most lines that a person can tell apart; more settings become points."""
+LETTERS = 34
+"""Letters of a name in a legend: of more, the plot beside it would have no room."""
 MARKERS = "osD^vP*X"
 
 
@@ -205,7 +208,9 @@ def _draw_levels(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None
 
 
 def _legend(axes: Axes, *named: list[Any]) -> None:
-    axes.legend(*named, frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend = axes.legend(*named, frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    for text in legend.get_texts():
+        text.set_text(textwrap.fill(text.get_text(), LETTERS))
 
 
 def _label(axes: Axes, rows: Sequence[Row], key: str, metric: str) -> None:
