@@ -1,6 +1,7 @@
 """Which jobs a sweep runs: each setting once, drawn once, those that are missing."""
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from high_order_nets.config.overrides import parse
 from tests.runner import Runner
 
 Captured = pytest.CaptureFixture[str]
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def recorded(folder: Path, key: str) -> list:
@@ -188,6 +190,14 @@ def test_a_script_compares_where_nothing_is_swept() -> None:
     assert [job[1:3] for job in jobs_of("-m n=4", own)] == [("polynomial", 4), ("standard", 4)]
     for line in ("seed=1", "-m seed=1,2", "-m + layer_type=discontinuous"):
         assert {job[1] for job in jobs_of(line, own)} == {"discontinuous"}
+
+
+@pytest.mark.parametrize(
+    ("script", "count"), [("function_example", 20), ("xor", 11), ("invariant_mnist", 4), ("implicit_image", 4)]
+)
+def test_the_comparisons_of_the_examples_are_sweeps(script: str, count: int) -> None:
+    comparison = runpy.run_path(str(EXAMPLES / f"{script}.py"))["COMPARISON"]
+    assert len(compose.plan(parse(["-m"], {"experiment": script}, comparison)).jobs) == count
 
 
 @pytest.mark.parametrize(
