@@ -107,7 +107,8 @@ class Burgers(Regression, name="burgers"):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let L-BFGS begin anew where cells have shrunk: the curvature that it remembers is of another sum."""
         epoch = self.current_epoch
-        if batch_idx == 0 and epoch and self._part(epoch) != self._part(epoch - 1):
+        shrunk = epoch > 0 and self._part(epoch) != self._part(epoch - 1)
+        if batch_idx == 0 and shrunk and self._residual is upwind:
             optimizer: Any = self.optimizers(use_pl_optimizer=False)
             if isinstance(optimizer, torch.optim.LBFGS):
                 optimizer.state.clear()
