@@ -143,7 +143,7 @@ class Comparison:
         if not runs:
             return "Nothing has been run."
         devices = {run.get("device", "cpu") for run in runs}
-        on = ", ".join(sorted(processor(torch.device("cpu")) if "cpu" in name else name for name in devices))
+        on = ", ".join(sorted({processor(torch.device("cpu")) if "cpu" in name else name for name in devices}))
         versions = ", ".join(f"{name} {version}" for name, version in runs[0]["versions"].items())
         dates = sorted(run["date"][:10] for run in runs)
         return f"Measured {dates[0]} to {dates[-1]} on {on}, {runs[0]['cpus']} cores, one thread a run; {versions}."
