@@ -27,8 +27,9 @@ def courses(rows: Sequence[Row], metric: str) -> tuple[str, list[tuple[Row, Cour
     What was tested is drawn by its validation, where all rows have one, else by its running mean in training.
     """
     name = split(metric)[1]
-    best = sorted(rows, key=lambda row: metrics.metric(metric).merit(row.mean(metric) or math.nan), reverse=True)
-    chosen = [row for row in rows if row in best[:LINES]]
+    merits = {id(row): metrics.metric(metric).merit(statistics.fmean(row.values(metric))) for row in rows}
+    best = sorted(merits, key=merits.__getitem__, reverse=True)[:LINES]
+    chosen = [row for row in rows if id(row) in best]
     for key in (f"val_{name}", f"train_{name}"):
         found = [(row, _course(row.finished, key)) for row in chosen]
         if found and all(len(course) > 1 for _, course in found):

@@ -51,6 +51,10 @@ def test_without_validation_the_training_is_drawn_and_of_many_settings_the_best(
     key, found = courses(table.group(runs), "test_acc")
     assert key == "train_acc"
     assert [row.settings["n"] for row, _ in found] == list(range(14 - LINES, 14))
+    (tmp_path / "exact").mkdir()
+    losses = [learned(tmp_path / "exact", str(n), 0, 0, n=n, metrics={"test_acc": (n - 11) / 100}) for n in range(12)]
+    _, found = courses(table.group(losses), "test_acc")
+    assert [row.settings["n"] for row, _ in found] == list(range(12 - LINES, 12))  # the best is exactly 0
     assert courses(table.group([make("0"), make("1", n=3)]), "test_acc") == ("test_acc", [])
 
 

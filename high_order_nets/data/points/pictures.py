@@ -23,7 +23,7 @@ def picture_points(photograph: str, path: Path | None, size: int | None, channel
     x grows to the right and y upwards; rows come from the top. The picture is the file at `path`, else the photograph
     of this name; with `size` its middle square, scaled to size × size pixels. Raises UserError for what is no picture.
     """
-    pixels = (_photograph(photograph) if path is None else read_image(path, channels)).double() / 255
+    pixels = (_photograph(photograph) if path is None else _file(path, channels)).double() / 255
     if pixels.shape[1] != channels:
         pixels = pixels.mean(1, keepdim=True)
     if size is not None:
@@ -31,6 +31,13 @@ def picture_points(photograph: str, path: Path | None, size: int | None, channel
     values = pixels[0].flatten(1).T.contiguous()  # (height · width, channels)
     x = _middles(*pixels.shape[-2:])
     return Points(("x", "y"), NAMES[channels], x, values, x, values, BOUNDS)
+
+
+def _file(path: Path, channels: int) -> Tensor:
+    try:
+        return read_image(path, channels)
+    except UserError as error:
+        raise UserError(f"dataset.path={error}") from error
 
 
 def _photograph(name: str) -> Tensor:
