@@ -87,6 +87,7 @@ RULES: dict[str, Rule] = {
     "num_workers": whole("[0, inf)"),
     "precision": word("32-true", "16-mixed", "bf16-mixed", "64-true"),
     "matmul_precision": word("highest", "high", "medium"),
+    "dataset.split": word("official", "dev"),
     "dataset.subset": word("random", "first"),
     "dataset.normalize": word("interval", "standard", "none"),
     "dataset.interval": number("(0, inf)"),

@@ -1,5 +1,6 @@
 """From the config's data set to the data."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from .points.targets import draw_points
 from .text.corpus import TextRequest, lies_under, load_corpus
 from .text.module import TextDataModule, TextSettings
 
+log = logging.getLogger(__name__)
+
 
 def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
     """Build the data module that a resolved run config asks for; raises UserError where it cannot be had."""
@@ -30,7 +33,11 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
         **{key: dataset[key] for key in ("subset", "normalize", "interval", "image_size")},
         **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction", "num_workers")},
     )
-    images = load_images(dataset["name"], Path(dataset["root"]))
+    split = dataset.get("split", "official")
+    images = load_images(dataset["name"], Path(dataset["root"])).split(split)
+    if split != "official":
+        held_out = f"{len(images.test_images):,} of the training images, which are held out"
+        log.info("dataset.split=%s: the figures of the test are of %s; the test images are not read", split, held_out)
     if len(images.classes) < 2:
         rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
         raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {', '.join(images.classes)}; {rule}")

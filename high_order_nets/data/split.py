@@ -1,5 +1,6 @@
 """Which of the training images, or other things, are used, and which of those are held out for validation."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,3 +41,18 @@ def split_indices(
             f"{len(kept) - held_out} to train on and {held_out} to validate: use larger fractions"
         )
     return kept[held_out:].sort().values, kept[:held_out].sort().values
+
+
+def stratified(labels: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
+    """Hold out that fraction (rounded) of each class: the indices of the rest and of those, sorted int64 each.
+
+    One split for ever: drawn by numpy's legacy generator with seed 0, whose stream is frozen, so that every version of
+    every library agrees.
+    """
+    target = labels.numpy()
+    order = np.random.RandomState(0).permutation(len(target))
+    held_out = np.zeros(len(target), dtype=bool)
+    for label in np.unique(target):
+        members = order[target[order] == label]
+        held_out[members[: round(fraction * len(members))]] = True
+    return torch.from_numpy(np.flatnonzero(~held_out)), torch.from_numpy(np.flatnonzero(held_out))

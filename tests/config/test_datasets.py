@@ -10,7 +10,8 @@ from high_order_nets.config.catalogue import choices_of, group_knobs
 from high_order_nets.paths import conf_dir
 from tests.experiments import composed, write_images
 
-SHARED = {"kind": "images", "subset": "random", "normalize": "interval", "interval": 4.0, "image_size": None}
+SHARED: dict[str, Any] = {"kind": "images", "split": "official", "subset": "random"}
+SHARED |= {"normalize": "interval", "interval": 4.0, "image_size": None}
 OFF: dict[str, Any] = {"crop": 0, "flip": False, "rotation": 0.0, "cutout": 0}
 AUGMENT: dict[str, dict[str, Any]] = {
     "cifar10": OFF | {"crop": 4, "flip": True, "rotation": 15.0},
@@ -83,7 +84,7 @@ def test_help_knows_the_knobs_that_files_share() -> None:
     knobs = {knob.key: knob for knob in group_knobs("dataset")}
     augment = [f"dataset.augment.{key}" for key in OFF]
     shared = ("dataset.normalize", "dataset.interval")  # with points
-    images = [f"dataset.{key}" for key in ("root", "subset", "normalize", "interval", "image_size")] + augment
+    images = [f"dataset.{key}" for key in ("root", "split", "subset", "normalize", "interval", "image_size")] + augment
     assert list(knobs)[: len(images)] == images
     assert all(knob.meaning for knob in knobs.values())
     assert {knobs[key].section for key in images[1:] if key not in shared} == {"cifar10, cifar100, digits, mnist"}

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from ..split import stratified
 from .tensors import ImageData
 
 TEST_FRACTION = 0.2
@@ -11,8 +12,7 @@ TEST_FRACTION = 0.2
 def load_digits() -> ImageData:
     """Read the 1,797 digits of 8×8 pixels, 1,438 to train on and 359 to test.
 
-    scikit-learn has no split of its own. This one is fixed and stratified: of each class, a fifth (rounded) drawn by
-    numpy's legacy generator with seed 0, whose stream is frozen, so that every version of every library agrees.
+    scikit-learn has no split of its own. This one is fixed, a fifth of each class: see `stratified`.
     """
     from sklearn.datasets import load_digits as load  # noqa: PLC0415 (slow to import, and rarely needed)
 
@@ -20,15 +20,6 @@ def load_digits() -> ImageData:
     # A pixel counts the inked points of a 4×4 cell, 0 … 16.
     images = torch.from_numpy(np.rint(ink * (255 / 16)).astype(np.uint8)).view(-1, 1, 8, 8)
     labels = torch.from_numpy(target.astype(np.int64))
-    train, test = _split(target)
+    train, test = stratified(labels, TEST_FRACTION)
     classes = tuple(str(digit) for digit in range(10))
     return ImageData("digits", classes, images[train], labels[train], images[test], labels[test])
-
-
-def _split(target: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    order = np.random.RandomState(0).permutation(len(target))
-    held_out = np.zeros(len(target), dtype=bool)
-    for label in np.unique(target):
-        members = order[target[order] == label]
-        held_out[members[: round(TEST_FRACTION * len(members))]] = True
-    return torch.from_numpy(np.flatnonzero(~held_out)), torch.from_numpy(np.flatnonzero(held_out))

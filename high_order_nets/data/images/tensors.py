@@ -1,8 +1,14 @@
 """The images of one data set, in memory or mapped from a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
+
+from ...errors import UserError
+from ..split import stratified
+
+SPLITS = ("official", "dev")
+DEV_FRACTION = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,3 +34,20 @@ class ImageData:
     def image_size(self) -> int:
         """Give the height H of an image in pixels; images are square."""
         return self.train_images.shape[2]
+
+    def split(self, name: str) -> "ImageData":
+        """Give the splits of this name: the `official` ones, or `dev`: of the training images alone.
+
+        dev holds out a tenth of each class of them, the same in every run, in the place of the test images: to choose
+        settings by, so that the test images stay unseen. Raises UserError for another name or too few images.
+        """
+        if name not in SPLITS:
+            raise UserError(f"dataset.split={name}: expected one of {', '.join(SPLITS)}")
+        if name == "official":
+            return self
+        rest, held_out = stratified(self.train_labels, DEV_FRACTION)
+        if not len(held_out):
+            raise UserError(f"dataset.split=dev: a tenth of each class of {self.name}'s training images is none")
+        train = self.train_images.index_select(0, rest), self.train_labels.index_select(0, rest)
+        test = self.train_images.index_select(0, held_out), self.train_labels.index_select(0, held_out)
+        return replace(self, train_images=train[0], train_labels=train[1], test_images=test[0], test_labels=test[1])

@@ -1,0 +1,43 @@
+"""High-order networks beside ordinary ones at the end of training, results/accuracy.md; comparison.py says how it is run.
+
+Settings are chosen on images held out of the training images (dataset.split=dev) in two forms, `end-…` and `l25-…`;
+what wins is confirmed on the test images in a third, `l35-…`. A row runs in each form that it is named for.
+"""
+
+import sys
+
+from comparison import Comparison
+
+FORMS = {
+    "end": ("5,000 images by heart (dev)", "experiment=cifar100_cpu_end dataset.split=dev"),
+    "l25": ("all images, 20 epochs, a quarter of the width (dev)", "experiment=cifar100_cpu_l25 dataset.split=dev"),
+    "l35": ("all images, 20 epochs, width 0.35 (test)", "experiment=cifar100_cpu_long width=0.35"),
+}
+"""By form its title and what all of its runs share."""
+SHARED = "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=mixed domain=linear"
+ROWS = {
+    "relu": ("ReLU", "layer_type=standard", "end l25 l35"),
+    "silu": ("SiLU", "layer_type=standard activation=silu", "end l25 l35"),
+    "sh": ("shared, scale 4", f"{SHARED} scale=4", "end l25"),
+    "sh-stem": ("the same, none on the image", f"{SHARED} scale=4 skip=[stem]", "end l25"),
+    "sh-stem-down": ("none on image and shortcut", f"{SHARED} scale=4 skip=[stem,downsample]", "end"),
+}
+"""By row its label, its overrides and its forms."""
+CONTROLS = {"relu": "− ReLU", "silu": "− SiLU"}
+
+
+def table(form: str) -> dict[str, tuple[str, str]]:
+    """Give the rows of a form by name."""
+    _, preset = FORMS[form]
+    return {
+        f"{form}-{row}": (label, f"{preset} {words} plots.enabled=false")
+        for row, (label, words, forms) in ROWS.items()
+        if form in forms.split()
+    }
+
+
+TABLES = {title: table(form) for form, (title, _) in FORMS.items()}
+COMPARISON = Comparison("accuracy", TABLES, {row: 3 for rows in TABLES.values() for row in rows})
+
+if __name__ == "__main__":
+    COMPARISON.main(sys.argv[1:])
