@@ -1,4 +1,4 @@
-"""High-order networks beside ordinary ones at the end of training, results/accuracy.md; comparison.py says how it is run.
+"""High-order networks beside ordinary ones at the end of training, results/accuracy.md; see comparison.py.
 
 Settings are chosen on images held out of the training images (dataset.split=dev) in two forms, `end-…` and `l25-…`;
 what wins is confirmed on the test images in a third, `l35-…`. A row runs in each form that it is named for.
@@ -9,7 +9,7 @@ import sys
 from comparison import Comparison
 
 FORMS = {
-    "end": ("5,000 images by heart (dev)", "experiment=cifar100_cpu_end dataset.split=dev"),
+    "end": ("4,500 images by heart (dev)", "experiment=cifar100_cpu_end dataset.split=dev"),
     "l25": ("all images, 20 epochs, a quarter of the width (dev)", "experiment=cifar100_cpu_l25 dataset.split=dev"),
     "l35": ("all images, 20 epochs, width 0.35 (test)", "experiment=cifar100_cpu_long width=0.35"),
 }
@@ -23,7 +23,8 @@ ROWS = {
     "sh-stem-down": ("none on image and shortcut", f"{SHARED} scale=4 skip=[stem,downsample]", "end"),
 }
 """By row its label, its overrides and its forms."""
-CONTROLS = {"relu": "− ReLU", "silu": "− SiLU"}
+CONTROLS = {"− ReLU": "relu", "− SiLU": "silu"}
+"""The rows that the others of a form are compared with, by heading."""
 
 
 def table(form: str) -> dict[str, tuple[str, str]]:
@@ -37,7 +38,8 @@ def table(form: str) -> dict[str, tuple[str, str]]:
 
 
 TABLES = {title: table(form) for form, (title, _) in FORMS.items()}
-COMPARISON = Comparison("accuracy", TABLES, {row: 3 for rows in TABLES.values() for row in rows})
+PAIRED = {title: {head: f"{form}-{row}" for head, row in CONTROLS.items()} for form, (title, _) in FORMS.items()}
+COMPARISON = Comparison("accuracy", TABLES, {row: 3 for rows in TABLES.values() for row in rows}, controls=PAIRED)
 
 if __name__ == "__main__":
     COMPARISON.main(sys.argv[1:])

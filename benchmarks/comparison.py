@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 from machine import processor
+from scipy import stats
 
 from high_order_nets.runs.folder import Run, metrics_of
 from high_order_nets.sweeps.table import Row, spread
@@ -46,6 +47,8 @@ class Comparison:
     seeds: Mapping[str, int]
     shown: Mapping[str, str] = field(default_factory=lambda: {"test, %": "test_acc", "train, %": "train_acc"})
     """The figures that a table has, by heading."""
+    controls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By title the rows that others are compared with, seed by seed in the first figure, by heading."""
 
     @property
     def rows(self) -> dict[str, tuple[str, str]]:
@@ -113,26 +116,49 @@ class Comparison:
         found = self.stored().items()
         return [Run(self.outputs / folder, metrics=run) for folder, run in found if folder.rpartition("-s")[0] == name]
 
-    def table_row(self, name: str, label: str, overrides: str) -> str:
-        """Format one row: mean ± standard deviation (n) in percent, sizes, seconds."""
+    def paired(self, name: str, control: str) -> str:
+        """Format by how much a row is ahead of another, in points: mean ± half of the 95 % interval (n seeds)."""
+        key = next(iter(self.shown.values()))
+        ours, theirs = (self.by_seed(row, key) for row in (name, control))
+        ahead = [100 * (ours[seed] - theirs[seed]) for seed in ours if seed in theirs]
+        if name == control or not ahead:
+            return ""
+        half = stats.t.ppf(0.975, len(ahead) - 1) * statistics.stdev(ahead) / len(ahead) ** 0.5 if ahead[1:] else None
+        spread = "" if half is None else f" ± {half:.1f}"
+        return f"{statistics.mean(ahead):+.1f}{spread} ({len(ahead)})"
+
+    def by_seed(self, name: str, key: str) -> dict[str, float]:
+        """Give a figure of each run of a row, by its seed."""
+        return {
+            run.folder.name.rpartition("-s")[2]: run.metrics[key] for run in self.runs_of(name) if key in run.metrics
+        }
+
+    def table_row(self, name: str, label: str, overrides: str, controls: Mapping[str, str]) -> str:
+        """Format one row: mean ± standard deviation (n) in percent, what it is ahead, sizes, seconds."""
         row = Row({}, self.runs_of(name))
         if not row.runs or any(run.status == "diverged" for run in row.runs):
             what = "diverged" if row.runs else "not run"
-            return f"| {label} | `{overrides}` | {what}" + " |" * (len(self.shown) + 3)
+            return f"| {label} | `{overrides}` | {what}" + " |" * (len(self.shown) + len(controls) + 3)
         parameters, macs = (row.values(key)[0] / 1e6 for key in ("parameters", "macs"))
         seconds = statistics.median(row.values("seconds_per_epoch"))
-        figures = " | ".join(spread(row, key) for key in self.shown.values())
-        return f"| {label} | `{overrides}` | {figures} | {parameters:.3f} M | {macs:.2f} M | {seconds:.0f} |"
+        figures = [spread(row, key) for key in self.shown.values()]
+        figures += [self.paired(name, control) for control in controls.values()]
+        sizes = f"{parameters:.3f} M | {macs:.2f} M | {seconds:.0f}"
+        return f"| {label} | `{overrides}` | {' | '.join(figures)} | {sizes} |"
 
     def all_tables(self) -> str:
         """Make the tables and what made them, as Markdown."""
-        headings = ("network", "overrides", *self.shown, "parameters", "multiply-adds", "s/epoch")
-        head = f"| {' | '.join(headings)} |\n" + "|---" * len(headings) + "|"
         parts = []
         for title, rows in self.tables.items():
+            controls = self.controls.get(title, {})
+            headings = ("network", "overrides", *self.shown, *controls, "parameters", "multiply-adds", "s/epoch")
+            head = f"| {' | '.join(headings)} |\n" + "|---" * len(headings) + "|"
             presets = {words.split()[0] for _, words in rows.values()}
             shared = f"{presets.pop()} " if len(presets) == 1 else ""  # what all rows share is said once, above them
-            lines = [self.table_row(name, label, words.removeprefix(shared)) for name, (label, words) in rows.items()]
+            lines = [
+                self.table_row(name, label, words.removeprefix(shared), controls)
+                for name, (label, words) in rows.items()
+            ]
             command = f"`high-order-nets train {shared}…`"
             parts.append("\n".join([f"## {title}", "", command, "", head, *lines]))
         return "\n\n".join([*parts, self.circumstances()])
