@@ -33,6 +33,8 @@ NEWER_OPTIMIZER: dict[str, dict[str, Any]] = {
     "torch.optim.LBFGS": {"optimizer.tolerance_grad": 1e-7, "optimizer.tolerance_change": 1e-9},
 }
 """The same for keys of one optimizer, by its target: torch's own defaults."""
+NEWER_DATA: dict[str, dict[str, Any]] = {"images": {"dataset.split": "official"}}
+"""The same for keys of one kind of data."""
 KNOB = re.compile(r"\$\{(\w+)\}")
 """How the value of another knob is written, `${n}`."""
 
@@ -105,6 +107,8 @@ def upgraded(config: Any, where: str = "") -> Any:
     if not isinstance(config, dict) or not {"choices", "dataset", "layer_type"} <= config.keys():
         return config
     newer = _flat_defaults() | NEWER | NEWER_OPTIMIZER.get(str(at(config, "optimizer._target_")), {})
+    kind = at(config, "dataset.kind")
+    newer |= NEWER_DATA.get("images" if kind is ABSENT else str(kind), {})
     lacking = {key: value for key, value in newer.items() if at(config, key) is ABSENT}
     for key, value in lacking.items():
         knob = KNOB.fullmatch(str(value))
