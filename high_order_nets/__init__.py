@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cli.python import train as train
     from .conversion.convert import convert as convert
     from .conversion.interval import update_interval as update_interval
     from .conversion.refine import coarsen as coarsen
@@ -19,8 +20,9 @@ _LAZY = {
     "update_interval": "high_order_nets.conversion.interval",
     "fit": "high_order_nets.tasks.fit",
     "load": "high_order_nets.inference.load",
+    "train": "high_order_nets.cli.python",
 }
-__all__ = ["coarsen", "convert", "fit", "load", "refine", "update_interval"]
+__all__ = ["coarsen", "convert", "fit", "load", "refine", "train", "update_interval"]
 
 
 def __dir__() -> list[str]:

@@ -48,6 +48,12 @@ def train(
         note(line)
     if plan.sweep_dir:
         return _sweep(typed, arguments, plan, plan.sweep_dir)
+    run_one(typed, arguments, plan)
+    return 0
+
+
+def run_one(typed: str, arguments: Arguments, plan: Plan) -> Path:
+    """Run the only job of a plan; return its folder."""
     assert plan.run_dir
     finished(plan.jobs[0], plan.run_dir)  # refuses another run's folder before Hydra writes anything there
     job = Job(typed, existed=plan.run_dir.exists())
@@ -55,7 +61,7 @@ def train(
         _run_hydra(job, arguments, plan)
     if job.error:
         raise job.error
-    return 0
+    return plan.run_dir
 
 
 def _sweep(typed: str, arguments: Arguments, plan: Plan, folder: Path) -> int:

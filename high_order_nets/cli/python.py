@@ -1,0 +1,50 @@
+"""`train` for programs and notebooks: the words of the command line in, figures, folder and network out."""
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import compose
+from ..config.overrides import parse
+from ..errors import UserError
+from ..runs.folder import metrics_of
+from ..terminal import PROGRAM, note
+from . import launch
+
+if TYPE_CHECKING:
+    from ..inference.load import Usable
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to: its folder, the figures of its metrics.json and, opened when asked for, its network."""
+
+    folder: Path
+    metrics: dict[str, Any]
+
+    @cached_property
+    def network(self) -> "Usable":
+        """The trained network with its preprocessing, on the CPU and in eval mode, as `load` gives it."""
+        from ..inference.load import load  # noqa: PLC0415 - torch, only where it is wanted
+
+        return load(self.folder)
+
+
+def train(*words: str, run_dir: str | Path | None = None) -> Result:
+    """Train, test and save one network as `high-order-nets train WORDS` does: `train("n=3", "dataset=digits")`.
+
+    The folder is `run_dir`, else a new one below outputs/; a run that has finished there is only read, one that has not
+    is gone on with. Raises UserError for what the command line refuses, and for sweeps (`-m`) and searches, which have
+    no one result: `runs` reads theirs; Diverged for a number that is not finite.
+    """
+    typed = [*words] if run_dir is None else [*words, f"run_dir={run_dir}"]
+    arguments = parse(typed, {})
+    plan = compose.plan(arguments)
+    if arguments.search or arguments.show or plan.sweep_dir:
+        raise UserError(f"train({', '.join(map(repr, words))}): expected one run; sweeps are for the command line")
+    for line in plan.notes:
+        note(line)
+    folder = launch.run_one(shlex.join([PROGRAM, "train", *typed]), arguments, plan)
+    return Result(folder, metrics_of(folder))
