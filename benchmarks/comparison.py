@@ -6,14 +6,17 @@
 A row is a label and a set of overrides; a run lands in outputs/NAME/ROW-sSEED, on one thread, and its figures in
 results/NAME.json, so that what is missing can be run later and elsewhere. A run that was stopped is gone on with.
 Several `run` may work side by side: a run belongs to the process that is at it. In the environment, ROUNDS=1 leaves it
-at the first seed, and OUTPUTS=DIR has the runs elsewhere.
+at the first seed, OUTPUTS=DIR has the runs elsewhere, and SLOT=570 stops after so many seconds, also within a run, and
+says what is left.
 """
 
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -79,20 +82,41 @@ class Comparison:
 
     def run(self, patterns: list[str]) -> None:
         """Run what matches and is not there, the first seed of all rows before the second of any."""
-        chosen = [name for name in self.rows if any(fnmatch(name, pattern) for pattern in patterns or ["*"])]
-        for seed in range(1, 1 + int(os.environ.get("ROUNDS", "3"))):
-            for name in chosen:
-                if seed <= self.seeds.get(name, 1) and f"{name}-s{seed}" not in self.stored():
-                    self.run_one(f"{name}-s{seed}", [*self.rows[name][1].split(), f"seed={seed}"])
+        end = time.monotonic() + float(os.environ.get("SLOT", "inf"))
+        for run_name, overrides in self.left(patterns):
+            if time.monotonic() < end and run_name not in self.stored():  # others may have run it meanwhile
+                self.run_one(run_name, overrides, end)
+        if left := [run_name for run_name, _ in self.left(patterns)]:
+            print(f"left: {len(left)}: {' '.join(left)}")
 
-    def run_one(self, run_name: str, overrides: list[str]) -> None:
-        """Run one setting with one seed in a process of its own and store its figures; refused where one is at it."""
+    def left(self, patterns: list[str]) -> list[tuple[str, list[str]]]:
+        """Give what matches and is not there, by name with its overrides, in the order in which it is to run."""
+        chosen = [name for name in self.rows if any(fnmatch(name, pattern) for pattern in patterns or ["*"])]
+        return [
+            (f"{name}-s{seed}", [*self.rows[name][1].split(), f"seed={seed}"])
+            for seed in range(1, 1 + int(os.environ.get("ROUNDS", "3")))
+            for name in chosen
+            if seed <= self.seeds.get(name, 1) and f"{name}-s{seed}" not in self.stored()
+        ]
+
+    def run_one(self, run_name: str, overrides: list[str], end: float) -> None:
+        """Run one setting with one seed in a process of its own and store its figures; refused where one is at it.
+
+        At the end, by the monotonic clock, it is asked to stop, and saves itself.
+        """
         folder = self.outputs / run_name
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "high_order_nets", "train", *overrides, f"run_dir={folder}"]
         print(run_name, flush=True)
-        with (folder / "log.txt").open("a") as log:
-            subprocess.run(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        with (
+            (folder / "log.txt").open("a") as log,
+            subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
+        ):
+            try:
+                process.wait(None if end == math.inf else max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.terminate()
         self.store(run_name, metrics_of(folder))
 
     def stored(self) -> dict[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ def test_a_run_gives_figures_folder_and_network(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("-m", "n=2,3"), ("search=recipe",), ("n=2,3",)])
 def test_what_has_no_one_result_is_refused(words: tuple[str, ...], runner: Runner) -> None:
-    with pytest.raises(UserError, match="expected one run|-m"):
+    with pytest.raises(UserError, match=r"expected one run|-m"):
         train(*TINY, *words)
     assert not runner.configs
 
