@@ -29,12 +29,16 @@ NEWER: dict[str, Any] = {
 
 Those of conf/config.yaml need no line here: their default is what a run did.
 """
+NEWER_BLOCK: dict[str, dict[str, Any]] = {
+    name: {"block.gate": "none", "block.reduction": 16} for name in ("residual", "pi")
+}
+"""The same for keys of one block, by its name."""
 NEWER_OPTIMIZER: dict[str, dict[str, Any]] = {
     "torch.optim.LBFGS": {"optimizer.tolerance_grad": 1e-7, "optimizer.tolerance_change": 1e-9},
 }
-"""The same for keys of one optimizer, by its target: torch's own defaults."""
+"""And of one optimizer, by its target: torch's own defaults."""
 NEWER_DATA: dict[str, dict[str, Any]] = {"images": {"dataset.split": "official"}}
-"""The same for keys of one kind of data."""
+"""And of one kind of data."""
 KNOB = re.compile(r"\$\{(\w+)\}")
 """How the value of another knob is written, `${n}`."""
 
@@ -107,8 +111,9 @@ def upgraded(config: Any, where: str = "") -> Any:
     if not isinstance(config, dict) or not {"choices", "dataset", "layer_type"} <= config.keys():
         return config
     newer = _flat_defaults() | NEWER | NEWER_OPTIMIZER.get(str(at(config, "optimizer._target_")), {})
-    kind = at(config, "dataset.kind")
+    kind, block = at(config, "dataset.kind"), at(config, "block.name")
     newer |= NEWER_DATA.get("images" if kind is ABSENT else str(kind), {})
+    newer |= NEWER_BLOCK.get("residual" if block is ABSENT else str(block), {})
     lacking = {key: value for key, value in newer.items() if at(config, key) is ABSENT}
     for key, value in lacking.items():
         knob = KNOB.fullmatch(str(value))

@@ -171,6 +171,8 @@ RULES: dict[str, Rule] = {
     "block.recursion": word("ccp", "ncp", "ncp_skip"),
     "block.ranks": _STAGES | NULL,
     "block.norm": word("batch", "instance"),
+    "block.gate": word("none", "quadratic", "se"),
+    "block.reduction": whole("[1, inf)"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
 }
@@ -237,7 +239,7 @@ def _check_together(config: Config) -> None:
         raise UserError(f"early_stopping={config['early_stopping']}: would end in the middle of layer_by_layer=true")
     if config["layer_by_layer"] and config["choices"]["trainer"] == "ddp":
         raise UserError("layer_by_layer=true: frozen stages do not go with trainer=ddp; take trainer=gpu or cpu")
-    if config["block"]["name"] != "residual" and not str(config["model_name"]["_target_"]).startswith(targets.RESNETS):
+    if not _ordinary(config["block"]) and not str(config["model_name"]["_target_"]).startswith(targets.RESNETS):
         chosen = config["choices"]
         raise UserError(
             f"block={chosen['block']}: model_name={chosen['model_name']} has no blocks to choose; take pinet18, "
@@ -248,6 +250,11 @@ def _check_together(config: Config) -> None:
     if dimensions not in ("", "2d") and config["dataset"].get("kind", "images") == "images":
         rule = "images have two dimensions"
         raise UserError(f"layer_type={family}{dimensions}: {rule}; nearest valid name: {family}2d")
+
+
+def _ordinary(block: Config) -> bool:
+    """Say whether the block is the one that all ResNets have."""
+    return block["name"] == "residual" and block.get("gate", "none") == "none"
 
 
 def _check_refinement(config: Config, refine: Config) -> None:

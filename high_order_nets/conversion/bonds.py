@@ -10,7 +10,8 @@ from torch.nn.utils.parametrize import is_parametrized
 
 _OWN = ("_parameters", "_buffers", "_modules")
 _PARTS = {"weight", "bias", "running_mean", "running_var", "running_whitening", "num_batches_tracked"}
-"""Parameters and buffers that torch and this library give the layers, norms and activations that can be replaced."""
+_PARTS |= {"squeeze_weight", "excite_weight"}
+"""What torch and this library give the layers, norms, activations and gates that can be replaced."""
 
 
 class Bonds:

@@ -8,7 +8,6 @@ from torch import nn
 from torchvision.models import ResNet
 
 from ..errors import UserError
-from ..layers import IBN, IterNorm, SharedNorm
 from .bonds import Bonds, given_attributes
 
 WITH_WIDTH = "ResNets, simple, mlp, transformer, autoencoders"
@@ -77,8 +76,8 @@ def _resized(module: nn.Module, scaled: Callable[[int], int], is_first: bool, is
     if isinstance(module, nn.Conv2d):
         inputs = module.in_channels if is_first else scaled(module.in_channels)
         return conv_like(module, inputs, scaled(module.out_channels))
-    if isinstance(module, IBN | IterNorm | SharedNorm):
-        return module.resized(scaled(module.num_features), **_like(module))
+    if resized := getattr(module, "resized", None):  # a norm or a gate of this library
+        return resized(scaled(module.num_features), **_like(module))  # type: ignore[no-any-return,arg-type]
     if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d | nn.InstanceNorm2d):
         options = {key: getattr(module, key) for key in ("eps", "momentum", "affine", "track_running_stats")}
         return type(module)(scaled(module.num_features), **options, **_like(module))

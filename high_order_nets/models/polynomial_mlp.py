@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from .blocks.residual import exactly, full
+from .blocks.precision import exactly, full
 
 RECURSIONS = ("ccp", "ncp")
 

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .residual import Block, Place, Residual, conv1x1, conv3x3, exactly, full, normed
+from .precision import exactly, full
+from .residual import Block, Place, Residual, conv1x1, conv3x3, normed
 
 RECURSIONS = ("ccp", "ncp", "ncp_skip")
 

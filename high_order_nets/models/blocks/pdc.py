@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .residual import Place, Residual, conv3x3, exactly, full, normed
+from .precision import exactly, full
+from .residual import Place, Residual, conv3x3, normed
 
 SECOND_NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 """Norms of the second order; the instance norm has no parameters."""

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .residual import Residual, conv1x1, exactly, full
+from .precision import exactly, full
+from .residual import Residual, conv1x1
 
 
 class Pi(Residual):

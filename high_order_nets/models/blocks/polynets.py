@@ -10,7 +10,8 @@ from torchvision.ops import drop_block2d
 
 from ...layers import IBN, IterNorm, SharedNorm
 from .pi import Pi
-from .residual import Place, conv1x1, exactly, full
+from .precision import exactly, full
+from .residual import Place, conv1x1
 
 Passed = tuple[Tensor, tuple[Tensor, ...]]
 """What a block of D-PolyNets hands on: its output, and the products of all blocks so far."""

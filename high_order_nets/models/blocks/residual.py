@@ -1,10 +1,10 @@
 """The residual block, basic and bottleneck, whose two halves F and S other blocks meet in another way."""
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
+
+from .gates import make_gate
 
 
 class Place(NamedTuple):
@@ -35,11 +35,20 @@ class Residual(Block):
 
     F(z) = BN2(conv3×3(r(BN1(conv3×3_stride(z))))), and S(z) = z, or BN(conv1×1_stride(z)) where shapes change. A
     bottleneck's F(z) is BN3(conv1×1(r(BN2(conv3×3_stride(r(BN1(conv1×1(z)))))))), with four times as many channels as
-    planes. The parts have the names of torchvision's, so that its weights can be loaded.
+    planes. The parts have the names of torchvision's, so that its weights can be loaded. gate, reduction: a factor for
+    each channel of F, by name and size: see `gates`.
     """
 
     def __init__(
-        self, inputs: int, planes: int, stride: int = 1, *, bottleneck: bool = False, place: Place | None = None
+        self,
+        inputs: int,
+        planes: int,
+        stride: int = 1,
+        *,
+        bottleneck: bool = False,
+        place: Place | None = None,
+        gate: str = "none",
+        reduction: int = 16,
     ):
         super().__init__()
         del place
@@ -54,6 +63,7 @@ class Residual(Block):
         self.relu = nn.ReLU(inplace=True) if self.activated else nn.Identity()
         changes = stride != 1 or inputs != self.channels
         self.downsample = normed(conv1x1(inputs, self.channels, stride)) if changes else None
+        self.gate = make_gate(gate, self.channels, reduction)
 
     def forward(self, z: Tensor) -> Tensor:
         """Let F and S meet, and bend."""
@@ -64,10 +74,12 @@ class Residual(Block):
         return f + s
 
     def halves(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Give F, before the last activation, and S, the same for sum and product."""
+        """Give F, gated and before the last activation, and S, the same for sum and product."""
         f = self.layer(1, z)
         for index in range(2, self.first_order + 1):
             f = self.layer(index, self.relu(f))
+        if self.gate is not None:
+            f = self.gate(f)
         return f, z if self.downsample is None else self.downsample(z)
 
     def layer(self, index: int, x: Tensor) -> Tensor:
@@ -96,15 +108,3 @@ def conv1x1(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 def normed(conv: nn.Conv2d) -> nn.Sequential:
     """BN(conv(x))."""
     return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
-
-
-def exactly(like: Tensor) -> AbstractContextManager[Any]:
-    """Turn autocast off, where it is on: a product leaves the range of float16 and the digits of bfloat16."""
-    kind = like.device.type
-    on = kind != "meta" and torch.is_autocast_enabled(kind)
-    return torch.autocast(kind, enabled=False) if on else nullcontext()
-
-
-def full(x: Tensor) -> Tensor:
-    """Give x in float32, or in float64 if it is."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -34,8 +34,9 @@ def made(block: BlockType, inputs: int, planes: int, stride: int, *, bottleneck:
 class Mixed(Block):
     """The blocks of NAMES in turn, but for those of ALONE."""
 
-    def __init__(self, *sizes: int, bottleneck: bool, place: Place):
+    def __init__(self, *sizes: int, bottleneck: bool, place: Place, **of_residual: Any):
         super().__init__()
+        del of_residual
         inputs, planes, stride = sizes
         names = [name for name in NAMES if name not in ALONE]
         one = kind(names[place.before % len(names)])

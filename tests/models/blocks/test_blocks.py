@@ -101,9 +101,34 @@ def pdc(p: Plain, z: Tensor, stride: int, short: bool = False) -> Tensor:
     return R(f + s + p.t["alpha"] * F.leaky_relu(F.instance_norm(product) if short else p.bn("bnl", product)))
 
 
+def gated(p: Plain, f: Tensor) -> Tensor:
+    factor = 1 + (f.mean((2, 3)) @ p.t["gate.squeeze_weight"].T @ p.t["gate.excite_weight"].T).clamp(-1, 1)
+    return f * factor[:, :, None, None]
+
+
+def gate(p: Plain, z: Tensor, stride: int) -> Tensor:
+    f, s = p.halves(z, stride)
+    return R(gated(p, f) + s)
+
+
+def pi_gate(p: Plain, z: Tensor, stride: int) -> Tensor:
+    f, s = p.halves(z, stride)
+    return R(gated(p, f) + s + p.bn("bn3", gated(p, f) * s))
+
+
+def se(p: Plain, z: Tensor, stride: int) -> Tensor:
+    f, s = p.halves(z, stride)
+    layers = [(p.t[f"gate.fc{i}.weight"].flatten(1), p.t[f"gate.fc{i}.bias"]) for i in (1, 2)]
+    factor = F.linear(R(F.linear(f.mean((2, 3)), *layers[0])), *layers[1]).sigmoid()
+    return R(f * factor[:, :, None, None] + s)
+
+
 FORMULAS: dict[str, tuple[BlockType, Callable[[Plain, Tensor, int], Tensor]]] = {
     "residual": (kind("residual"), lambda p, z, stride: R(torch.add(*p.halves(z, stride)))),
+    "gate": (kind("gate", reduction=2), gate),
+    "se": (kind("se", reduction=2), se),
     "pi": (kind("pi"), pi),
+    "pi_gate": (kind("pi", gate="quadratic"), pi_gate),
     "pi1x1": (kind("pi1x1"), pi1x1),
     "table5": (kind("table5"), table5),
     "table5_sum": (kind("table5_sum"), lambda p, z, stride: table5(p, z, stride, torch.add)),
@@ -155,6 +180,8 @@ def sized(layers: list[int], block: BlockType, classes: int = 10, **options: Any
     [
         ("residual", [2, 2, 2, 2], 10, 11_173_962),
         ("residual", [2, 2, 1, 1], 10, 5_272_650),
+        ("gate", [2, 2, 2, 2], 10, 11_173_962 + 87_040),
+        ("se", [2, 2, 2, 2], 10, 11_173_962 + 87_040 + 120 + 1_920),
         ("pi", [2, 2, 1, 1], 10, 5_274_954),
         ("pi1x1", [2, 2, 1, 1], 10, 5_643_594),
         ("pi1x1", [2, 2, 2, 2], 10, 11_874_122),
