@@ -45,21 +45,22 @@ CHOICES = {
     "poly3-dropout": ("dropout 0.05 on every layer's input", f"{SHORT} {POLY} input_dropout=0.05"),
     "poly3-seed": ("the seed's choice: max_abs, constant_random, Lion", f"{SHORT} {POLY} {SEED}"),
 }
-SHARED = f"{POLY} sharing=channel parameters=nodal"
+CHANNEL = "sharing=channel functions.weight_decay=null"  # decayed as weights are, as all functions were then
+SHARED = f"{POLY} {CHANNEL} parameters=nodal"
 BEND = "init=mixed domain=linear scale=2"
 SHARING = {
     "shared": ("**shared, polynomial n=3, init mixed, domain linear**", f"{SHORT} {SHARED} {BEND}"),
     "shared-relu": ("shared, init relu", f"{SHORT} {SHARED} init=relu domain=linear scale=2"),
     "shared-linear": ("shared, init linear", f"{SHORT} {SHARED} init=linear domain=linear scale=2"),
-    "shared-spectral": ("shared, spectral parameters", f"{SHORT} {POLY} sharing=channel {BEND}"),
-    "shared-tanh": ("shared, domain tanh, spectral", f"{SHORT} {POLY} sharing=channel init=mixed"),
+    "shared-spectral": ("shared, spectral parameters", f"{SHORT} {POLY} {CHANNEL} {BEND}"),
+    "shared-tanh": ("shared, domain tanh, spectral", f"{SHORT} {POLY} {CHANNEL} init=mixed"),
     "shared-5": (
         "shared, polynomial n=5",
-        f"{SHORT} layer_type=polynomial2d n=5 sharing=channel parameters=nodal {BEND}",
+        f"{SHORT} layer_type=polynomial2d n=5 {CHANNEL} parameters=nodal {BEND}",
     ),
     "shared-continuous": (
         "shared, continuous n=2, 4 segments",
-        f"{SHORT} layer_type=continuous2d n=2 segments=4 sharing=channel parameters=nodal {BEND}",
+        f"{SHORT} layer_type=continuous2d n=2 segments=4 {CHANNEL} parameters=nodal {BEND}",
     ),
 }
 LONG_ROWS = {

@@ -16,7 +16,7 @@ ROWS = {
     "fourier3": ("Fourier n=3", f"{FORM} layer_type=fourier n=3 {MATCH}"),
     "channel": (
         "one function a channel before the second matrix",
-        f"{FORM} {PIECES} {NODAL} sharing=channel init=relu skip=*.up {MATCH}",
+        f"{FORM} {PIECES} {NODAL} sharing=channel functions.weight_decay=null init=relu skip=*.up {MATCH}",
     ),
     "poly2": ("polynomial n=2", f"{FORM} layer_type=polynomial n=2 {MATCH}"),
     "continuous-spectral": ("continuous n=3, 2 segments, as they come", f"{FORM} {PIECES} {MATCH}"),

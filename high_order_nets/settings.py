@@ -24,10 +24,11 @@ NEWER: dict[str, Any] = {
     "task.name": "classification",
     "choices.task": "classification",
     "task.headline": "acc",
+    "functions.weight_decay": None,
 }
-"""Knobs of groups that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
+"""Knobs that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
 
-Those of conf/config.yaml need no line here: their default is what a run did.
+Those of conf/config.yaml need no line here where their default is what a run did.
 """
 NEWER_BLOCK: dict[str, dict[str, Any]] = {
     name: {"block.gate": "none", "block.reduction": 16} for name in ("residual", "pi")

@@ -10,7 +10,7 @@ from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, has_
 
 FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
-    *("input_dropout", "input_noise", "rescale_output", "clamp_weights"),
+    *("input_dropout", "input_noise", "rescale_output", "clamp_weights", "functions"),
 )
 """Knobs of layers with functions on their connections that no file of layer_type/ passes on."""
 STEMS = ("resnet", "resnext", "densenet")
@@ -59,6 +59,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("skip", "linear_output"), "layer_type", lambda config: config["layer_type"]["_target_"] is None),
     (("alpha",), "layer_type", lambda config: not _product(config)),
     (("parameters",), "layer_type", _product),
+    (("functions.lr", "functions.weight_decay"), "sharing", lambda config: config["sharing"] == "synapse"),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
     (("width", "rescale_planes", "skip", "linear_output"), "model_name", _makes_its_layers),
@@ -72,7 +73,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("loss", "label_smoothing", "channels_last"), "task", _reconstructs),
     (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in OWN_LOSS),
     (("label_smoothing",), "loss", lambda config: config["loss"] == "mse"),
-    (("weight_decay", "optimizer.default_weight_decay"), "optimizer", _lbfgs),
+    (("weight_decay", "optimizer.default_weight_decay", "functions.weight_decay"), "optimizer", _lbfgs),
     (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),
     (("optimizer.default_learning_rate",), "learning_rate", lambda config: config["learning_rate"] is not None),
     (

@@ -8,6 +8,7 @@ from .. import targets
 from ..errors import UserError, nearest, show
 from ..names import layer_name
 from ..settings import ABSENT, Config, at, validates
+from .functions import check_functions
 from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
@@ -33,6 +34,10 @@ _URLS = Rule(
     lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
 )
 _COUNTS = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
+_FACTORS = Rule(
+    "numbers of at least 0, such as [1,4,16]",
+    lambda value: isinstance(value, list) and bool(value) and all(is_number(part) and part >= 0 for part in value),
+)
 _STAGES = Rule(
     "four whole numbers of at least 1, such as [2,2,1,1]", lambda value: _SIZES.holds(value) and len(value) == 4
 )
@@ -81,6 +86,10 @@ RULES: dict[str, Rule] = {
     "refine.segments": _SIZES,
     "refine.target_n": whole("[1, inf)") | NULL,
     "refine.target_segments": whole("[1, inf)") | NULL,
+    "functions.lr": number("[0, inf)"),
+    "functions.weight_decay": number("[0, inf)") | NULL,
+    "functions.smoothness": number("[0, inf)"),
+    "functions.decay_by_degree": _FACTORS | NULL,
     "seed": whole("[0, 4294967295]"),
     "train_fraction": number("(0, 1]"),
     "val_fraction": number("[0, 1)"),
@@ -246,6 +255,7 @@ def _check_together(config: Config) -> None:
             "pinet50, resnet10 or resnet10_small"
         )
     _check_refinement(config, config["refine"])
+    check_functions(config, config["functions"])
     family, dimensions = layer_name(config["choices"]["layer_type"])
     if dimensions not in ("", "2d") and config["dataset"].get("kind", "images") == "images":
         rule = "images have two dimensions"

@@ -29,7 +29,10 @@ def make_optimizers(config: Config, net: nn.Module, steps: int) -> dict[str, Any
 
 
 def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
-    """Build the optimizer; weight decay falls on weights alone, see `parameter_groups`."""
+    """Build the optimizer; functions that connections share have a rate and a decay of their own.
+
+    Weight decay falls on weights alone, see `parameter_groups`.
+    """
     node = config["optimizer"]
     target = resolve(node["_target_"], "optimizer", Optimizer)
     keywords = {key: value for key, value in node.items() if key not in _OWN_KEYS}
@@ -39,7 +42,12 @@ def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
     if target in FUSED and config["precision"].endswith("-true"):  # Lightning clips no fused ones under autocast
         keywords["fused"] = True
     decay = _first(config["weight_decay"], node["default_weight_decay"])
-    return target(parameter_groups(net, decay), **keywords)
+    return target(parameter_groups(net, decay, _of_functions(config["functions"], keywords["lr"], decay)), **keywords)
+
+
+def _of_functions(node: Config, rate: float, decay: float) -> dict[str, float]:
+    """Give the options of the group of the functions that connections share."""
+    return {"lr": node["lr"] * rate, "weight_decay": _first(node["weight_decay"], decay)}
 
 
 def _first(value: float | None, default: float) -> float:

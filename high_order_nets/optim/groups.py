@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -17,14 +18,16 @@ NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 LISTS = (nn.ParameterList, nn.ParameterDict, ParametrizationList)
 
 
-def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(
+    net: nn.Module, weight_decay: float, functions: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
     """Split into weights, with decay, and all else, without; functions that connections share come as a third group.
 
     A weight is what multiplies inputs: by its name, as torch and this library give them, of at least two axes, and of
     no norm. Norms, biases, position tables, class tokens and scales are none. The decay of the functions is that of
-    the weights.
+    the weights, unless the options of their group, `functions`, have another.
     """
-    return _groups(net, weight_decay, _kind)
+    return _groups(net, weight_decay, _kind, functions or {})
 
 
 def regroup(checkpoint: dict[str, Any], net: nn.Module) -> None:
@@ -75,7 +78,9 @@ def _start_anew(optimizer: Optimizer) -> None:
         optimizer._numel_cache = None  # the count of all parameters, which it has no other way to take again
 
 
-def _groups(net: nn.Module, weight_decay: float, kind: Kind) -> list[dict[str, Any]]:
+def _groups(
+    net: nn.Module, weight_decay: float, kind: Kind, functions: Mapping[str, float] = MappingProxyType({})
+) -> list[dict[str, Any]]:
     found: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], "functions": []}
     seen: set[nn.Parameter] = set()
     for name, module in net.named_modules():
@@ -83,8 +88,9 @@ def _groups(net: nn.Module, weight_decay: float, kind: Kind) -> list[dict[str, A
             if parameter not in seen:
                 found[kind(name, module, own, parameter)].append(parameter)
             seen.add(parameter)
-    decays = {"weights": weight_decay, "others": 0.0, "functions": weight_decay}
-    return [{"params": params, "weight_decay": decays[sort]} for sort, params in found.items() if params]
+    decayed = {"weight_decay": weight_decay}
+    options = {"weights": decayed, "others": {"weight_decay": 0.0}, "functions": {**decayed, **functions}}
+    return [{"params": params, **options[sort]} for sort, params in found.items() if params]
 
 
 def _kind(name: str, module: nn.Module, own: str, parameter: nn.Parameter) -> str:

@@ -1,7 +1,7 @@
 """What all tasks share: a step is checked, measured and logged, and a run can stop and go on anywhere."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
@@ -12,6 +12,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from ..errors import Diverged
 from ..layers import HighOrderLayer
+from ..optim.degree_decay import DecayByDegree
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -88,12 +89,14 @@ class Task(pl.LightningModule, ABC):
         clamp_weights: float | None = None,
         create_graph: bool = False,
         objective: Objective | None = None,
+        decay_by_degree: Sequence[float] | None = None,
     ):
         """Build the metrics too: what `make_metrics` reads must be there before."""
         super().__init__()
         self.net = net
         self._make_optimizers = make_optimizers
         self._clamp, self._create_graph = clamp_weights, create_graph
+        self._decay = None if decay_by_degree is None else DecayByDegree(net, decay_by_degree)
         self._objectives = () if objective is None else (objective,)  # in a tuple, which registers no module
         self.items = 0
         """Items in the last training batch."""
@@ -176,9 +179,13 @@ class Task(pl.LightningModule, ABC):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         elif gradient_clip_val:
             own(gradient_clip_val)
+        if self._decay is not None:
+            self._decay.before_step(optimizer)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Clamp the weights of the high-order layers where asked for."""
+        """Finish the decay by degree, and clamp the weights of the high-order layers, where asked for."""
+        if self._decay is not None:
+            self._decay.after_step()
         if self._clamp is None:
             return
         with torch.no_grad():

@@ -21,6 +21,7 @@ from ..models.stages import Staged
 from ..optim.factory import make_optimizers
 from ..settings import Config, is_debug
 from .base import Task
+from .smoothness import Smoothness
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
         raise UserError(f"task={name}: cannot train {model}, which is for task={only}; choose another model")
     parameters = _parameters(Task.registry[name])
     known = {**spec.offers(), **config, **node, "net": net, "make_optimizers": partial(make_optimizers, config)}
+    functions = config["functions"]
+    known |= {"objective": Smoothness(functions["smoothness"])} if functions["smoothness"] else {}
+    known |= {"decay_by_degree": functions["decay_by_degree"]}
     known["create_graph"] = config["optimizer"].get("create_graph", False)
     missing = [key for key, each in parameters.items() if each.default is Parameter.empty and key not in known]
     if missing:

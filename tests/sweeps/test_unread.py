@@ -11,7 +11,7 @@ from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
 from high_order_nets.runs.claims import check_same
 from high_order_nets.runs.folder import Run, read
-from high_order_nets.settings import both_deciding, deciding, validates
+from high_order_nets.settings import both_deciding, deciding, upgraded, validates
 from high_order_nets.sweeps import plot, sweep, table
 from tests.sweeps.tables import FIGURES, leave, make
 
@@ -35,6 +35,19 @@ def test_what_a_run_does_not_read_is_on_record() -> None:
     assert "n" not in deciding(standard)
     assert "augment" not in deciding(standard)["dataset"]
     assert "n" not in composed("n=2")["unread"]
+
+
+def test_functions_that_are_not_shared_have_no_rate_and_no_decay() -> None:
+    own = {"functions.lr", "functions.weight_decay"}
+    assert own <= set(composed("functions.lr=0.5")["unread"])
+    assert not own & set(composed("sharing=channel")["unread"])
+    assert "functions" in composed("layer_type=standard functions.decay_by_degree=[1,4]")["unread"]
+    assert own & set(composed("sharing=channel optimizer=lbfgs")["unread"]) == {"functions.weight_decay"}
+    before = upgraded({key: value for key, value in composed("sharing=channel").items() if key != "functions"})
+    with pytest.raises(UserError, match=r"functions\.weight_decay=null there and 0\.0 here"):
+        check_same(before, composed("sharing=channel"), "here")
+    check_same(before, composed("sharing=channel functions.weight_decay=null"), "here")
+    check_same(before | {"sharing": "synapse"}, composed("n=3"), "here")
 
 
 def test_what_is_in_force_under_debug_stays_on_record() -> None:
