@@ -58,7 +58,7 @@ RULES: dict[str, Rule] = {
     "scale": number("[1e-6, 1e6]"),
     "periodicity": number("(0, inf)") | NULL,
     "domain": word(*DOMAINS),
-    "init": word("linear", "mixed", "relu", "variance_preserving", "constant_random", "uniform"),
+    "init": word("linear", "mixed", "relu", "silu", "variance_preserving", "constant_random", "uniform"),
     "parameters": word("nodal", "spectral"),
     "sharing": word("synapse", "channel") | whole("[1, inf)"),
     "base": word("silu", "relu", "gelu", "tanh", "identity") | NULL,

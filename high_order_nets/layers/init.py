@@ -3,9 +3,10 @@
 import math
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..basis.base import on_their_own
@@ -24,10 +25,10 @@ def _line(synapse: Synapse, channels: int) -> Start:
     return line[:, None].expand(-1, channels), _power(synapse, line)
 
 
-def _relu(synapse: Synapse, channels: int) -> Start:
-    """The interpolant of relu(x)."""
-    ramp = synapse.basis.interpolate(torch.relu)
-    return ramp[:, None].expand(-1, channels), _power(synapse, ramp)
+def _interpolant(activation: Callable[[Tensor], Tensor], synapse: Synapse, channels: int) -> Start:
+    """What meets the activation at the nodes: the ordinary weights alone tell the channels apart."""
+    weights = synapse.basis.interpolate(activation)
+    return weights[:, None].expand(-1, channels), _power(synapse, weights)
 
 
 def _mixed(synapse: Synapse, channels: int) -> Start:
@@ -40,7 +41,12 @@ def _mixed(synapse: Synapse, channels: int) -> Start:
     return line[:, None] * slopes + bowl[:, None] * bends, power
 
 
-STARTS: dict[str, Callable[[Synapse, int], Start]] = {"linear": _line, "mixed": _mixed, "relu": _relu}
+STARTS: dict[str, Callable[[Synapse, int], Start]] = {
+    "linear": _line,
+    "mixed": _mixed,
+    "relu": partial(_interpolant, torch.relu),
+    "silu": partial(_interpolant, F.silu),
+}
 """Starts by a function φ_i for every input channel and random slopes v, f_{o,i} = v_{o,i} φ_i: unit output variance."""
 
 

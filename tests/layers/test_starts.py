@@ -34,6 +34,38 @@ def test_lines_and_ramps(init: str, values: list[float]) -> None:
     assert power == pytest.approx(1.0 if init == "linear" else 7 / 16, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("activation", "options", "rms"),
+    [
+        ("silu", {"n": 3, "scale": 4.0}, 0.033),
+        ("silu", {"n": 5, "scale": 5.0}, 0.0065),
+        ("silu", {"layer_type": "continuous", "n": 2, "segments": 8, "scale": 6.0}, 0.019),
+        ("relu", {"n": 3, "scale": 4.0}, 0.19),
+        ("relu", {"layer_type": "continuous", "n": 2, "segments": 8, "scale": 6.0}, 0.0),
+    ],
+)
+def test_how_far_an_interpolant_is_off_for_standard_normal_inputs(activation: str, options: Any, rms: float) -> None:
+    """Domain linear: the tangents at its ends continue it. docs/layers.md has these figures."""
+    synapse = make_synapse(**{"layer_type": "polynomial", "domain": "linear"} | options)
+    weights, power = STARTS[activation](synapse, 3)
+    assert weights.equal(weights[:, :1].expand(-1, 3))
+    x = torch.linspace(-8, 8, 4001, dtype=torch.float64)
+    density = torch.exp(-x * x / 2) / torch.exp(-x * x / 2).sum()
+    values = weights[:, 0] @ synapse.functions(x)
+    error = values - getattr(torch.nn.functional, activation)(x)
+    assert float((error**2 * density).sum().sqrt()) == pytest.approx(rms, rel=0.02, abs=1e-9)
+    assert power == pytest.approx(float((values**2 * density).sum()))
+
+
+def test_a_start_as_silu_is_that_network() -> None:
+    layer = HighOrderLinear(
+        6, 4, "continuous", n=2, segments=8, scale=6.0, domain="linear", sharing="channel", init="silu", bias=True
+    )
+    x = 3 * (2 * torch.randint(0, 9, (50, 6)) / 8 - 1)  # the nodes, where it is SiLU
+    expected = torch.nn.functional.linear(torch.nn.functional.silu(x), layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), expected)
+
+
 def test_without_a_line_a_constant() -> None:
     weights, power = STARTS["linear"](make_synapse("polynomial", n=1), 2)
     assert weights.tolist() == [[1.0, 1.0]]
@@ -75,7 +107,7 @@ def test_random_constants_are_constants_of_mean_one_half(layer_type: str) -> Non
 
 
 def test_an_unknown_start_is_named() -> None:
-    names = "linear, mixed, relu, variance_preserving, constant_random, uniform"
+    names = "linear, mixed, relu, silu, variance_preserving, constant_random, uniform"
     with pytest.raises(ValueError, match=f"^init='x': expected one of {names}$"):
         HighOrderLinear(2, 2, "polynomial", init="x")
 
