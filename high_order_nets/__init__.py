@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .cli.python import train as train
+    from .conversion.align import align as align
     from .conversion.convert import convert as convert
     from .conversion.interval import update_interval as update_interval
     from .conversion.refine import coarsen as coarsen
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _LAZY = {
+    "align": "high_order_nets.conversion.align",
     "convert": "high_order_nets.conversion.convert",
     "coarsen": "high_order_nets.conversion.refine",
     "refine": "high_order_nets.conversion.refine",
@@ -22,7 +24,7 @@ _LAZY = {
     "load": "high_order_nets.inference.load",
     "train": "high_order_nets.cli.python",
 }
-__all__ = ["coarsen", "convert", "fit", "load", "refine", "train", "update_interval"]
+__all__ = ["align", "coarsen", "convert", "fit", "load", "refine", "train", "update_interval"]
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Names known without importing torch: those of layer types, taken apart, and of torchvision's classifiers."""
+"""Names known without importing torch: of layer types, taken apart, of torchvision's classifiers, and scale=auto."""
 
 from typing import NamedTuple
 
@@ -109,3 +109,12 @@ def layer_name(layer_type: str) -> LayerName:
     """Take the name of a layer type apart; dimensions is empty where the name has none."""
     dimensions = layer_type[-2:] if layer_type.endswith(DIMENSIONS) else ""
     return LayerName(layer_type.removesuffix(dimensions), dimensions)
+
+
+def automatic_length(n: int | None, segments: int | None) -> float:
+    """Give what scale=auto stands for: the interval's length in standard deviations of a layer's input.
+
+    4, and 5 for functions of more than three nodes or terms or more than four segments, which bend more at the ends.
+    None stands for what the functions do not have.
+    """
+    return 4.0 if (n or 0) <= 3 and (segments or 0) <= 4 else 5.0

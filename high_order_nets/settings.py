@@ -25,6 +25,7 @@ NEWER: dict[str, Any] = {
     "choices.task": "classification",
     "task.headline": "acc",
     "functions.weight_decay": None,
+    "align": "none",
 }
 """Knobs that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
 

@@ -10,7 +10,7 @@ from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, has_
 
 FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
-    *("input_dropout", "input_noise", "rescale_output", "clamp_weights", "functions"),
+    *("input_dropout", "input_noise", "rescale_output", "align", "clamp_weights", "functions"),
 )
 """Knobs of layers with functions on their connections that no file of layer_type/ passes on."""
 STEMS = ("resnet", "resnext", "densenet")

@@ -22,6 +22,9 @@ BASES: dict[str, Callable[[Tensor], Tensor]] = {
 PARAMETERS = ("nodal", "spectral")
 SHARING = ("synapse", "channel")
 NEURONS = ("sum", "product")
+ALIGNS = ("none", "layer", "channel", "batch")
+MEASURED = ("layer", "channel")
+"""Alignments that are measured once, and constant from then on."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Synapse:
     - domain: what happens beyond the interval: `extrapolate` (the end polynomials continue), `linear` (their
       tangents continue), `clamp`, `tanh` (x ← (ℓ/2) tanh(2x/ℓ), which also bends the inside) or `mirror`.
     - periodicity: fold the input into [-p/2, p/2] first.
+    - align: the functions get u = (x - c)·f in place of x, base branches too. `layer`: c = 0 and 1/f the root mean
+      square of the layer's input; `channel`: c and 1/f the mean and the deviation of each input channel; both of the
+      first batch (`high_order_nets.align`), until then u = x. `batch`: a batch norm without parameters.
     - rescale_output: divide a neuron by its number of inputs.
     - parameters: `nodal` weights (values at the nodes, or Fourier coefficients), or `spectral`: the coefficients of
       the reduced form without the constant, and one bias a neuron instead.
@@ -54,11 +60,13 @@ class Synapse:
     noise: float = 0.0
     neuron: str = "sum"
     alpha: float = 1.0
+    align: str = "none"
 
     def __post_init__(self) -> None:
         require_name("domain", self.domain, DOMAINS)
         require_name("parameters", self.parameters, PARAMETERS)
         require_name("neuron", self.neuron, NEURONS)
+        require_name("align", self.align, ALIGNS)
         if self.base is not None:
             require_name("base", self.base, BASES)
         if self.periodicity is not None and not self.periodicity > 0:

@@ -16,6 +16,7 @@ from .. import targets, unread
 from ..errors import UserError, expected, nearest, show, twin
 from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, deciding, is_debug, walk
 from . import guard
+from .automatic import settled
 from .catalogue import GROUPS
 from .growing import grown
 from .knobs import check_values
@@ -34,10 +35,10 @@ def one_line(error: Exception) -> str:
 def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> Config:
     """Return the resolved config as plain containers, with the names chosen in each group under `choices`.
 
-    Refinements that are planned by where they end are written out.
+    Refinements that are planned by where they end are written out, and what auto says of intervals.
     """
     plain: Any = OmegaConf.to_container(_own(config), resolve=True, throw_on_missing=True)
-    return grown(plain | {"choices": {group: choices.get(group) for group in GROUPS}})
+    return settled(grown(plain | {"choices": {group: choices.get(group) for group in GROUPS}}))
 
 
 def in_force(plain: Config) -> Config:

@@ -55,7 +55,8 @@ PARTS = tuple(f"model_name.{part}" for part in ("first", "inner", "last"))
 RULES: dict[str, Rule] = {
     "n": whole("[1, inf)"),
     "segments": whole("[1, inf)"),
-    "scale": number("[1e-6, 1e6]"),
+    "scale": number("[1e-6, 1e6]") | word("auto"),
+    "align": word("auto", "none", "layer", "channel", "batch"),
     "periodicity": number("(0, inf)") | NULL,
     "domain": word(*DOMAINS),
     "init": word("linear", "mixed", "relu", "silu", "variance_preserving", "constant_random", "uniform"),

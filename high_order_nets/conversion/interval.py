@@ -73,14 +73,19 @@ def update_interval(
     return copy, Intervals(tuple(_move(name, *found, per, margin) for name, found in ranges.items()))
 
 
+def by_channel(layer: Any, x: Tensor) -> Tensor:
+    """Bring a layer's input to (channels, values)."""
+    axis = -1 if isinstance(layer, HighOrderLinear) else -len(layer.kernel_size) - 1
+    return x.movedim(axis, 0).flatten(1)
+
+
 @contextmanager
 def _watched(net: nn.Module) -> Iterator[dict[str, tuple[HighOrderLayer, Tensor, Tensor]]]:
     """Note each high-order layer with the least and the largest value of its input channels, in evaluation mode."""
     ranges: dict[str, tuple[HighOrderLayer, Tensor, Tensor]] = {}
 
     def note(name: str, layer: Any, given: tuple[Tensor, ...]) -> None:
-        axis = -1 if isinstance(layer, HighOrderLinear) else -len(layer.kernel_size) - 1
-        low, high = given[0].movedim(axis, 0).flatten(1).double().aminmax(dim=1)
+        low, high = by_channel(layer, given[0]).double().aminmax(dim=1)
         if name in ranges:
             low, high = torch.minimum(low, ranges[name][1]), torch.maximum(high, ranges[name][2])
         ranges[name] = layer, low, high
@@ -127,6 +132,10 @@ def _check(name: str, layer: HighOrderLayer, per: str) -> None:
     synapse = layer.synapse
     if synapse.base is not None:
         raise UserError(f"{name}: base={synapse.base}: its activation gets the inputs as they are, which would change")
+    if synapse.align == "batch":
+        raise UserError(f"{name}: align=batch: its inputs are standardised anew in every batch")
+    if per == "layer" and layer.interval is not None and (layer.interval != layer.interval[:, :1]).any():
+        raise UserError(f"{name}: its inputs have intervals of their own; take per=input")
     shared = synapse.sharing not in ("synapse", "channel")
     if per == "input" and (shared or layer.inputs.groups > 1 or not _inputs_on_axis_two(layer)):
         raise UserError(f"{name}: per=input: its functions are not those of single inputs; take per=layer")

@@ -104,7 +104,7 @@ def _layers(net: nn.Module) -> list[HighOrderLinear]:
 
 def _is_plain(layer: HighOrderLinear) -> bool:
     """Say whether the layer's functions of its inputs, added up, are all of it."""
-    own = layer.base_weight is None and layer.shape is None and layer.interval is None
+    own = layer.base_weight is None and layer.shape is None and not layer.localises
     return own and layer.synapse.neuron == "sum"
 
 

@@ -22,12 +22,15 @@ class HighOrderLayer(nn.Module):
       the weights of the φ_i, one for every input channel or for every group of channels.
     - With `base` an ordinary contraction of the activated input is added, of `base_weight` (first, …).
 
-    These parameters are all of the state: T follows from the basis. Only what `update_interval` has given an interval
-    from data has a buffer `interval` (2, channels) too: a channel's functions get (x - interval[0]) · interval[1].
+    These parameters are all of the state: T follows from the basis. Only what `update_interval` or `align` has given
+    an interval from data has a buffer `interval` (2, channels) too: a channel's functions get
+    (x - interval[0]) · interval[1]. With align=batch there are running_mean and running_var (channels,), as of a norm.
     """
 
     neuron = "sum"
     interval: Tensor | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
 
     def __init__(
         self, ordinary_shape: tuple[int, ...], inputs: Inputs, synapse: Synapse, bias: int | None, **factory: Any
@@ -49,6 +52,10 @@ class HighOrderLayer(nn.Module):
         self.shape = parameter(synapse.weights, _functions(synapse, inputs.channels)) if synapse.shared else None
         self.base_weight = parameter(first, *rest) if synapse.base else None
         self.register_buffer("interval", None)
+        self.momentum = 0.1 if synapse.align == "batch" else None
+        for name, start in (("running_mean", 0.0), ("running_var", 1.0)):
+            normed = self.momentum is not None
+            self.register_buffer(name, torch.full((inputs.channels,), start, **factory) if normed else None)
         self.register_buffer("_transform", self._exact_transform(), persistent=False)
         self.reset_parameters()
 
@@ -186,10 +193,17 @@ class HighOrderLayer(nn.Module):
 
     def localised(self, x: Tensor) -> Tensor:
         """Bring x (rows, channels, *space) to the interval that the functions live on."""
+        if self.momentum is not None:
+            return F.batch_norm(x, self.running_mean, self.running_var, None, None, self.training, self.momentum)
         if self.interval is None:
             return x
         centre, factor = self.interval.to(x.dtype).view(2, -1, *[1] * (x.dim() - 2))
         return (x - centre) * factor
+
+    @property
+    def localises(self) -> bool:
+        """Say whether the functions get something other than x."""
+        return self.interval is not None or self.momentum is not None
 
     def coefficients(self) -> tuple[Tensor | None, Tensor]:
         """a_0, (first, …) or None where there is none, and a_1 … a_G, (first, G, …); divided under rescale_output."""

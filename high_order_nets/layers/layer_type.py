@@ -9,7 +9,7 @@ from torch import nn
 
 from ..basis import Basis, Line
 from ..basis.synapse import OPTIONS, Synapse, require_name
-from ..names import layer_name
+from ..names import automatic_length, layer_name
 from .keywords import check_keywords
 
 LAYERS = (
@@ -44,6 +44,7 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     """Build a synapse from a layer type's name (`polynomial`, `polynomial2d`, `polynomial_prod`, `product`, …).
 
     The options are n, segments (None is 1) and scale of the basis, as far as it has them, and the fields of Synapse.
+    scale="auto" is a length in standard deviations of a layer's input, for which align is layer unless it is given.
     Raises ValueError for an unknown name and TypeError for an unknown option.
     """
     check_keywords(make_synapse, options, OPTIONS)
@@ -53,12 +54,20 @@ def make_synapse(layer_type: str, **options: Any) -> Synapse:
     basis_options = {
         "n": options.pop("n", 3),
         "segments": 1 if options.get("segments") is None else options["segments"],
-        "length": options.pop("scale", 2.0),
     }
     options.pop("segments", None)
+    scale = options.pop("scale", 2.0)
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    basis = cls(**{key: value for key, value in basis_options.items() if key in known})
+    basis, options = scaled(cls(**{k: v for k, v in basis_options.items() if k in known}), scale, options)
     return replace(Synapse(basis, neuron="product" if name.product else "sum"), **options)
+
+
+def scaled(basis: Basis, scale: float | str, options: dict[str, Any]) -> tuple[Basis, dict[str, Any]]:
+    """Give a basis the length `scale`, and the options of its synapse: with auto align is layer unless it is given."""
+    if scale == "auto":
+        scale = automatic_length(getattr(basis, "n", None), getattr(basis, "segments", None))
+        options = {"align": "layer"} | options
+    return replace(basis, length=scale), options  # type: ignore[type-var]
 
 
 def as_synapse(synapse: Synapse | str, options: dict[str, Any], owner: Callable[..., Any] = make_synapse) -> Synapse:

@@ -37,8 +37,9 @@ class HighOrderTensorProduct(nn.Module):
             or self.synapse.shared
             or self.synapse.base
             or self.synapse.neuron != "sum"
+            or self.synapse.align != "none"
         ):
-            raise ValueError(f"{self.synapse}: expected nodal parameters, no sharing, base or product")
+            raise ValueError(f"{self.synapse}: expected nodal parameters, no sharing, base, product or alignment")
         self.in_features, self.out_features = in_features, out_features
         shape = (out_features, *[self.synapse.basis.weights] * in_features)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))

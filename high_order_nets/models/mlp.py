@@ -148,7 +148,7 @@ def high_order_mlp(  # noqa: PLR0913 (a key of conf/model_name/high_order_mlp.ya
     """
     seen = Coordinates(inputs, **(coordinates or {}))
     if isinstance(layer_type, HighOrder):
-        best = open_bounds(layer_type.synapse, True, ())
+        best = open_bounds(layer_type.synapse, True, () if layer_type.synapse.align == "none" else ("scale",))
         first = {"scale": best.length, "domain": best.domain} | _given(first)
     net = HighOrderMLP(
         "standard" if layer_type is None else layer_type,

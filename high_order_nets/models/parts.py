@@ -9,6 +9,7 @@ from ..basis.synapse import OPTIONS
 from ..conversion.refine import Target
 from ..layers import Synapse
 from ..layers.keywords import check_keywords
+from ..layers.layer_type import scaled
 
 Options = Mapping[str, Any] | None
 """Options of some layers: layer_type, n, segments, scale and the fields of Synapse; None stands for no other one."""
@@ -36,22 +37,23 @@ def changed(synapse: Synapse, options: Options, owner: Any) -> Synapse:
     check_keywords(owner, given, (*OPTIONS, "layer_type"))
     sizes = {key: given.pop(key) for key in SIZES if key in given}
     synapse = Target(**sizes).of(synapse) if sizes else synapse
-    length = given.pop("scale", None)
-    basis = synapse.basis if length is None else replace(synapse.basis, length=length)  # type: ignore[type-var]
+    scale = given.pop("scale", None)
+    basis, given = (synapse.basis, given) if scale is None else scaled(synapse.basis, scale, given)
     return replace(synapse, basis=basis, **given)
 
 
 def open_bounds(synapse: Synapse, first: bool, chosen: Sequence[str]) -> Bounds:
     """Give the bounds of a layer: as chosen (`scale`, `domain`), else what works best at its place.
 
-    Products and mirrored inputs have bounds of their own, and a Fourier series on half of its period can do without
-    being periodic.
+    Products and mirrored inputs have bounds of their own, a Fourier series on half of its period can do without being
+    periodic, and aligned inputs, of deviation 1 everywhere, reach as far in the first layer as in others.
     """
     kept = Bounds(synapse.basis.length, synapse.domain)
     if synapse.neuron == "product" or synapse.periodicity is not None:
         return kept
     best = FIRST if first else INSIDE
-    length = INSIDE.length if isinstance(synapse.basis, Fourier) else best.length
+    wide = isinstance(synapse.basis, Fourier) or synapse.align != "none"
+    length = INSIDE.length if wide else best.length
     return Bounds(
         kept.length if "scale" in chosen else length,
         kept.domain if "domain" in chosen else best.domain,

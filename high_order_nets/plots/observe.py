@@ -130,7 +130,7 @@ def watch(net: nn.Module, images: Tensor, batch: int) -> dict[str, Watched]:
 
 def _local(layer: nn.Module, x: Tensor) -> Tensor:
     """Give a layer's input as its functions get it: in the layer's own interval."""
-    if not isinstance(layer, HighOrderLayer) or layer.interval is None:
+    if not isinstance(layer, HighOrderLayer) or not layer.localises:
         return x
     return layer.localised(x.flatten(0, -2) if isinstance(layer, HighOrderLinear) else x)
 

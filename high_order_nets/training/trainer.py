@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMon
 from rich.console import Console
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from ..conversion.align import unaligned
 from ..errors import UserError, from_traceback
 from ..models.degree import is_polynomial
 from ..models.stages import Staged
@@ -18,6 +19,7 @@ from ..runs.layout import CHECKPOINTS, TENSORBOARD
 from ..settings import Config, is_debug, validates
 from ..tasks.experiment import Experiment
 from .board import Board
+from .callbacks.align import Align
 from .callbacks.best_test import BestTest
 from .callbacks.clock import Clock
 from .callbacks.degree import Degree
@@ -142,6 +144,8 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
         callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
     if config["refine"]["epochs"]:
         callbacks.append(Refine(config))
+    if unaligned(experiment.net):
+        callbacks.append(Align())
     if is_polynomial(experiment.net):
         callbacks.append(FirstStatistics())
     if config["measure"]["degree"]:

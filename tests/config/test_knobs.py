@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pytorch_lightning.accelerators import AcceleratorRegistry
 
 from high_order_nets.basis.domain import DOMAINS
-from high_order_nets.basis.synapse import BASES, PARAMETERS, SHARING
+from high_order_nets.basis.synapse import ALIGNS, BASES, PARAMETERS, SHARING
 from high_order_nets.config.catalogue import files_of
 from high_order_nets.config.knobs import RULES
 from high_order_nets.config.rules import number, whole
@@ -38,6 +38,8 @@ from high_order_nets.tasks.classification import LOSSES
 
 OURS: dict[str, Collection[str]] = {
     "domain": DOMAINS,
+    "scale": {"auto"},
+    "align": {"auto", *ALIGNS},
     "init": INITS,
     "parameters": PARAMETERS,
     "sharing": SHARING,

@@ -1,0 +1,76 @@
+"""align: the functions of a network get inputs of deviation 1, as they do at the start of a layer's formulas."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..basis.synapse import MEASURED
+from ..errors import UserError
+from ..layers import HighOrderLayer
+from .interval import by_channel
+
+CONSTANT = 1e-5
+"""A channel whose deviation is less than this part of its mean is constant but for rounding."""
+
+
+def unaligned(net: nn.Module) -> dict[str, HighOrderLayer]:
+    """Give the layers that are still to be measured, by their names."""
+    layers = {name: layer for name, layer in net.named_modules() if isinstance(layer, HighOrderLayer)}
+    return {name: layer for name, layer in layers.items() if layer.synapse.align in MEASURED and layer.interval is None}
+
+
+@torch.no_grad()
+def align(net: nn.Module, inputs: Tensor) -> nn.Module:
+    """Measure the inputs of all layers with align=layer or channel that are not yet aligned, in place; give the net.
+
+    In one pass of a batch in training mode, so that later layers see aligned earlier ones. Nothing but the layers'
+    `interval` changes: no statistics of norms, no modes, no random state. A layer that the inputs do not reach stays
+    unaligned; a constant input keeps f = 1. Raises UserError for inputs of a layer that are not finite.
+    """
+    layers = unaligned(net)
+    if not layers:
+        return net
+    copy = deepcopy(net).train()
+    for name, layer in unaligned(copy).items():
+        layer.register_forward_pre_hook(partial(_measure, name, layers[name]))
+    with _same_random_state(inputs.device):
+        copy(inputs)
+    return net
+
+
+def _measure(name: str, layer: HighOrderLayer, copied: Any, given: tuple[Tensor, ...]) -> None:
+    """Align a layer and its copy, about to be called, unless it has been called in this pass."""
+    if copied.interval is not None:
+        return
+    values = by_channel(copied, given[0])
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    centre, deviation = _spread(values) if layer.synapse.align == "channel" else _size(values)
+    if not (centre.isfinite().all() and deviation.isfinite().all()):
+        raise UserError(f"{name or type(layer).__name__}: gets inputs that are not finite")
+    factor = torch.where(deviation > CONSTANT * centre.abs(), 1 / deviation, 1.0)
+    copied.interval = torch.stack([centre, factor]).to(layer.weight)
+    layer.interval = copied.interval.clone()
+
+
+def _size(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Give 0 and the root mean square of all values (channels, …), (channels,) each."""
+    zeros = values.new_zeros(len(values))
+    return zeros, zeros + values.square().mean().sqrt()
+
+
+def _spread(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Give mean and deviation of each channel, (channels,) each."""
+    deviation, mean = torch.std_mean(values, 1, correction=0)
+    return mean, deviation
+
+
+@contextmanager
+def _same_random_state(device: torch.device) -> Iterator[None]:
+    """Leave the random states of the CPU and of the device as they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield

@@ -1,0 +1,35 @@
+"""Alignment of a network with its first training batch."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from ...conversion.align import align, unaligned
+from ...layers import HighOrderLayer
+
+
+class Align(pl.Callback):
+    """Align the layers that are still to be measured with the first batch of an epoch; all processes as rank 0 does.
+
+    In a run's first epoch that is all of them, and nothing is done from then on: a checkpoint has their intervals.
+    Layer by layer a stage is aligned when it is first reached.
+    """
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure, before the network is compiled or trained."""
+        net: Any = pl_module.net
+        layers = unaligned(net)
+        if batch_idx or not layers:
+            return
+        inputs = batch[0]
+        align(net, inputs.to(pl_module.dtype) if inputs.is_floating_point() else inputs)
+        if trainer.world_size > 1:
+            _share(trainer, list(layers.values()))
+
+
+def _share(trainer: pl.Trainer, layers: list[HighOrderLayer]) -> None:
+    """Give all processes the intervals of rank 0."""
+    for layer, interval in zip(layers, trainer.strategy.broadcast([each.interval for each in layers]), strict=True):
+        layer.interval = interval if interval is None else interval.to(layer.weight)

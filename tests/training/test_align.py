@@ -1,0 +1,96 @@
+"""Aligned intervals in a run: the first batch's, in every file, whatever stops the run."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from high_order_nets import load
+from high_order_nets.conversion.align import align
+from high_order_nets.runs.checkpoints import read_checkpoint
+from high_order_nets.tasks import Classification
+from high_order_nets.tasks.experiment import build
+from high_order_nets.training import run
+from tests.training.crashes import assert_equal, crash_at, results
+
+FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.1", "batch_size=64", "max_epochs=2", "width=0.5")
+
+
+def intervals(folder: Path) -> dict[str, torch.Tensor]:
+    return {key: value for key, value in load_file(folder / "model.safetensors").items() if key.endswith("interval")}
+
+
+@pytest.mark.parametrize(
+    ("line", "k"),
+    [
+        ("layer_type=polynomial2d", 4.0),
+        pytest.param("layer_type=polynomial2d n=5", 5.0, marks=pytest.mark.slow),
+        ("layer_type=continuous2d n=3 segments=2", 4.0),
+        ("layer_type=fourier2d align=channel", 4.0),
+    ],
+)
+def test_scale_auto_trains_and_is_used(line: str, k: float, trained, settings, tmp_path: Path) -> None:
+    overrides = (*FAST, "trainer=debug", "scale=auto", *line.split())
+    config = settings(*overrides)
+    assert (config["scale"], config["layer_type"]["length"], config["dataset"]["interval"]) == ("auto", k, k)
+    assert config["align"] == ("channel" if "channel" in line else "layer")
+    figures = trained(*overrides)
+    found = intervals(tmp_path / "run")
+    assert found
+    net = load(tmp_path / "run").net
+    assert {key for key, _ in net.named_buffers() if key.endswith("interval")} == found.keys()
+    assert run.test(tmp_path / "run" / "checkpoints" / "last.ckpt") == figures["test_acc"]
+
+
+@pytest.mark.parametrize("how", ["layer", "channel"])
+def test_the_first_batch_alone_is_measured(how: str, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(*FAST, "scale=auto", f"align={how}")
+    first, nets = [], []
+    step = Classification.training_step
+
+    def watched(self: Classification, batch: tuple) -> torch.Tensor:
+        if not first:
+            first.append(batch[0])
+            nets.append({key: value.clone() for key, value in self.net.state_dict().items()})
+        return step(self, batch)
+
+    monkeypatch.setattr(Classification, "training_step", watched)
+    run.train(config, tmp_path / "run")
+    torch.manual_seed(config["seed"])
+    fresh = build(config).net
+    before = {key: value for key, value in nets[0].items() if not key.endswith("interval")}
+    fresh.load_state_dict(before)
+    align(fresh, first[0])
+    found = intervals(tmp_path / "run")
+    assert found.keys() == {key for key in nets[0] if key.endswith("interval")}
+    assert all(value.equal(fresh.state_dict()[key]) for key, value in found.items())
+    saved = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state_dict"]
+    assert all(value.equal(saved[f"net.{key}"]) for key, value in found.items())
+
+
+@pytest.mark.parametrize("line", ["align=layer", "align=channel layer_by_layer=true"])
+@pytest.mark.parametrize("call", [pytest.param(1, marks=pytest.mark.slow), 4])
+def test_a_crash_leaves_no_trace(line: str, call: int, settings, tmp_path: Path) -> None:
+    """After the first step, before anything is saved; and within the second epoch, of 3 steps each."""
+    config = settings(*FAST, "scale=auto", "checkpoint.every_n_steps=1", *line.split())
+    run.train(config, tmp_path / "alone")
+    with crash_at(Classification, "on_train_batch_end", call):
+        run.train(config, tmp_path / "crashed")
+    run.train(config, tmp_path / "crashed")
+    assert_equal(results(tmp_path / "alone"), results(tmp_path / "crashed"))
+
+
+def test_a_resumed_run_is_not_measured_again(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(*FAST, "scale=auto", "checkpoint.every_n_steps=1")
+    with crash_at(Classification, "on_train_batch_end", 3):
+        run.train(config, tmp_path / "run")
+    before = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state_dict"]
+
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("high_order_nets.training.callbacks.align.align", never)
+    run.train(config, tmp_path / "run")
+    found = intervals(tmp_path / "run")
+    assert all(value.equal(before[f"net.{key}"]) for key, value in found.items())
