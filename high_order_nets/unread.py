@@ -56,13 +56,13 @@ OWN_LOSS = ("language", "regression", "implicit_image", "burgers")
 """Tasks that do not read the flat knobs of the loss."""
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (FUNCTIONS, "layer_type", _no_synapse),
-    (("skip", "linear_output"), "layer_type", lambda config: config["layer_type"]["_target_"] is None),
+    (("skip", "linear_output", "pool_function"), "layer_type", lambda c: c["layer_type"]["_target_"] is None),
     (("alpha",), "layer_type", lambda config: not _product(config)),
     (("parameters",), "layer_type", _product),
     (("functions.lr", "functions.weight_decay"), "sharing", lambda config: config["sharing"] == "synapse"),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
-    (("width", "rescale_planes", "skip", "linear_output"), "model_name", _makes_its_layers),
+    (("width", "rescale_planes", "skip", "linear_output", "pool_function"), "model_name", _makes_its_layers),
     (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
     (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
     (("task.cells",), "task.residual", lambda config: config["task"].get("residual") == "pointwise"),

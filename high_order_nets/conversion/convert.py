@@ -17,6 +17,7 @@ from ..layers.layer_type import LAYERS, refuse_options
 from ..names import layer_name
 from .bonds import Bonds, given_attributes
 from .counting import count_parameters, count_reduced_parameters
+from .pooling import add_pool_function, check_pooling
 from .report import Kept, Report, Swap
 from .source import STATISTICS, reader_of
 from .swaps import (
@@ -44,6 +45,7 @@ def convert(
     rescale_planes: float | str = 1,
     skip: str | Sequence[str] = (),
     linear_output: bool = True,
+    pool_function: bool = False,
     **options: Any,
 ) -> tuple[nn.Module, Report]:
     """Give the high-order variant of a network and a report; the module itself is left untouched.
@@ -58,6 +60,7 @@ def convert(
       counted once.
     - skip: `stem`, `head`, `downsample` or patterns of module names that are left as they are.
     - linear_output: keep the classifier head linear.
+    - pool_function: put a function a channel between a ResNet's last block and its mean over the image.
 
     Layers are swapped by exact type, and their weights are new; a network with a method `init_converted()` is asked to
     bring them to the size of its own start. What others share, hook, hold or read is left, and the
@@ -65,6 +68,7 @@ def convert(
     """
     if not module._modules:  # a bare layer, which is no head, or a bare norm: it takes a parent to be replaced in
         choices = {"norm": norm, "activation": activation, "rescale_planes": rescale_planes, "skip": skip}
+        choices["pool_function"] = pool_function
         net, report = convert(nn.Sequential(module), layer_type, linear_output=False, **choices, **options)
         return net.get_submodule("0"), report
     check_names(norm, activation)
@@ -73,7 +77,9 @@ def convert(
     if activation == "auto":
         activation = "none" if new is not None and new.bends else "keep"
     _check_skip(module, skip)
-    plan = _Plan(new, norm, activation, skip + (("head",) if linear_output else ()))
+    if pool_function:
+        check_pooling(module, new)
+    plan = _Plan(new, norm, activation, skip + (("head",) if linear_output else ()), pool_function)
     _check_dimensions(module, layer_type)
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
@@ -151,13 +157,15 @@ class _Plan:
     norm: str
     activation: str
     skip: tuple[str, ...]
+    pool_function: bool = False
     swapped: list[Swap] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     new: list[nn.Module] = field(default_factory=list)
     new_layers: set[nn.Module] = field(default_factory=set)
+    added: str | None = None
 
     def fresh(self) -> "_Plan":
-        return _Plan(self.layer_type, self.norm, self.activation, self.skip)
+        return _Plan(self.layer_type, self.norm, self.activation, self.skip, self.pool_function)
 
     def apply(self, net: nn.Module, divisor: float) -> None:
         """Do it, in place."""
@@ -169,13 +177,15 @@ class _Plan:
             self._swap_norms(net)
         if self.activation != "keep":
             self._swap_activations(net)
+        if self.pool_function:
+            self.added = add_pool_function(net, self.layer_type)
         turn_off_fast_path(net, self.new)
         if self.new_layers and (start := getattr(net, "init_converted", None)):
             start()
 
     def report(self, before: nn.Module, after: nn.Module, divisor: float) -> Report:
         counts = count_parameters(before), count_parameters(after), count_reduced_parameters(after)
-        return Report(tuple(self.swapped), tuple(self.kept), *counts, divisor)
+        return Report(tuple(self.swapped), tuple(self.kept), *counts, divisor, self.added)
 
     def _alone(self, net: nn.Module, bonds: Bonds, name: str, module: nn.Module) -> bool:
         """Say whether a norm or an activation may go; note why not."""

@@ -121,7 +121,7 @@ def refine_(module: nn.Module, target: Target, *, exactly: bool = True) -> dict[
     if not layers:
         raise UserError(f"refine: {type(module).__name__} has no high-order layer")
     try:
-        synapses = {name: target.of(layer.synapse) for name, layer in layers.items()}
+        synapses = {name: layer.suited(target.of(layer.synapse)) for name, layer in layers.items()}
     except ValueError as error:
         raise UserError(f"refine: {error}") from error
     return _change(layers, synapses, exactly)

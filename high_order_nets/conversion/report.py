@@ -75,6 +75,7 @@ class Report:
     parameters_after: int
     parameters_reduced: int
     divisor: float = 1.0
+    added: str | None = None
 
     @property
     def refusals(self) -> str:
@@ -95,6 +96,7 @@ class Report:
                 f" ({self.parameters_reduced:,} without redundant constants)",
                 *([f"widths: divided by {self.divisor:.4g}; all weights are new"] if self.divisor != 1 else []),
                 *(f"swapped {count} × {what}" for what, count in swaps.items()),
+                *([f"added {self.added}"] if self.added else []),
                 *self._new_weights(),
                 *(f"kept {count} × {what}" for what, count in kept.items()),
             ]

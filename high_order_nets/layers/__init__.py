@@ -2,6 +2,7 @@
 
 from ..basis.domain import DOMAINS
 from ..basis.synapse import Synapse
+from .activation import HighOrderActivation
 from .base import HighOrderLayer
 from .conv import HighOrderConv1d, HighOrderConv2d, HighOrderConv3d
 from .conv_transpose import HighOrderConvTranspose1d, HighOrderConvTranspose2d, HighOrderConvTranspose3d
@@ -22,6 +23,7 @@ __all__ = [
     "L2",
     "FourierFeatures",
     "HighOrder",
+    "HighOrderActivation",
     "HighOrderConv1d",
     "HighOrderConv2d",
     "HighOrderConv3d",

@@ -96,6 +96,10 @@ class HighOrderLayer(nn.Module):
         """The number of inputs of a neuron."""
         return self.inputs.fan_in
 
+    def suited(self, synapse: Synapse) -> Synapse:
+        """Give what of a synapse such a layer can have: all of it."""
+        return synapse
+
     def own_parameters(self) -> Parameters:
         """Give the parameters in their order."""
         return Parameters(self.weight, self.bias, self.shape, self.base_weight)

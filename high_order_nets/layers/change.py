@@ -108,7 +108,7 @@ def _bias(layer: HighOrderLayer, new: Synapse, moved: Tensor | None) -> nn.Param
 
 
 def _stored(values: Tensor, like: Tensor) -> nn.Parameter:
-    """Make values a parameter like another one, rounded once; parameters stay what they are."""
-    if isinstance(values, nn.Parameter):
-        return values
+    """Make values a parameter like another one, rounded once; that one itself stays what it is."""
+    if values is like:
+        return values  # type: ignore[return-value]
     return nn.Parameter(values.to(like.dtype), requires_grad=like.requires_grad)

@@ -40,6 +40,7 @@ def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
         rescale_planes=config["rescale_planes"],
         skip=config["skip"],
         linear_output=config["linear_output"],
+        pool_function=config["pool_function"],
     )
     if replacement is not None and not any(swap.fresh for swap in report.swapped):
         raise UserError(

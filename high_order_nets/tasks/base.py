@@ -190,7 +190,7 @@ class Task(pl.LightningModule, ABC):
             return
         with torch.no_grad():
             for module in self.net.modules():
-                if isinstance(module, HighOrderLayer):
+                if isinstance(module, HighOrderLayer) and isinstance(module.weight, nn.Parameter):
                     module.weight.clamp_(-self._clamp, self._clamp)
 
     def configure_optimizers(self) -> Any:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from high_order_nets.errors import Diverged
-from high_order_nets.layers import HighOrderLinear
+from high_order_nets.layers import HighOrderActivation, HighOrderLinear
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.base import _gathered
 from high_order_nets.tasks.classification import LOSSES
@@ -128,8 +128,10 @@ def test_images_come_in_the_dtype_and_memory_format_of_the_network() -> None:
 
 
 def test_weights_of_high_order_layers_alone_are_clamped() -> None:
-    net: Any = nn.Sequential(HighOrderLinear(2, 2, "polynomial", n=2), nn.Linear(2, 2))
-    for module in net:
+    net: Any = nn.Sequential(
+        HighOrderLinear(2, 2, "polynomial", n=2), nn.Linear(2, 2), HighOrderActivation(2, "polynomial", n=2)
+    )
+    for module in net[:2]:
         nn.init.constant_(module.weight, -3.0)
     net[0].weight.data[0] = 3.0
     for limit, expected in ((None, 3.0), (0.5, 0.5)):
@@ -137,6 +139,7 @@ def test_weights_of_high_order_layers_alone_are_clamped() -> None:
         assert net[0].weight[0].eq(expected).all()
         assert net[0].weight[1].eq(-expected).all()
         assert net[1].weight.eq(-3.0).all()
+        assert net[2].weight.eq(1.0).all()  # which is no parameter
 
 
 @pytest.mark.parametrize("split", ["training", "validation", "test"])
