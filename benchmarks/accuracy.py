@@ -14,16 +14,20 @@ FORMS = {
     "l35": ("all images, 20 epochs, width 0.35 (test)", "experiment=cifar100_cpu_long width=0.35"),
 }
 """By form its title and what all of its runs share."""
-SHARED = "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=mixed domain=linear"
+OLD = "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=mixed domain=linear scale=4"
+SHARED = "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=silu domain=linear scale=auto"
+PLACED = f"{SHARED} skip=[stem] pool_function=true"
 ROWS = {
     "relu": ("ReLU", "layer_type=standard", "end l25 l35"),
     "silu": ("SiLU", "layer_type=standard activation=silu", "end l25 l35"),
-    "sh": ("shared, scale 4", f"{SHARED} scale=4", "end l25"),
-    "sh-stem": ("the same, none on the image", f"{SHARED} scale=4 skip=[stem]", "end l25"),
-    "sh-stem-down": ("none on image and shortcut", f"{SHARED} scale=4 skip=[stem,downsample]", "end"),
+    "se": ("ReLU, squeeze-and-excitation", "layer_type=standard block=se", "end l25 l35"),
+    "placed": ("shared, from SiLU, aligned, as ReLUs stand", PLACED, "end l25 l35"),
+    "gate": ("the same, gate", f"{PLACED} block=gate", "end l25 l35"),
+    "sh": ("shared, from mixed, scale 4", OLD, "end l25"),
+    "mixed": ("as ReLUs stand, from mixed", PLACED.replace("silu", "mixed"), "end l25"),
 }
 """By row its label, its overrides and its forms."""
-CONTROLS = {"− ReLU": "relu", "− SiLU": "silu"}
+CONTROLS = {"− ReLU": "relu", "− SiLU": "silu", "− SE": "se"}
 """The rows that the others of a form are compared with, by heading."""
 
 
