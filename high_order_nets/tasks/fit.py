@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..conversion.align import align
 from ..conversion.refine import Target, refine_
 from ..data.points.scaling import Scaling
 from ..errors import Diverged, UserError
@@ -31,10 +32,10 @@ def fit(
 ) -> Regressor:
     """Fit y (N, outputs) at x (N, inputs) by L-BFGS on all points; give what maps x to y in their own units.
 
-    The network, trained in place, gets the inputs' range as [-1, 1] (unless not `scaled`) and learns y with mean 0 and
-    deviation 1. After `steps` steps, a number a stage or one for all, it is refined by the next of `refine`, keywords
-    of `high_order_nets.refine` such as {"n": 10}, and goes on. Raises UserError for points that do not fit together,
-    and Diverged where the error is not finite.
+    The network, trained in place, gets the inputs' range as [-1, 1] (unless not `scaled`), is aligned with it where
+    its layers ask for it, and learns y with mean 0 and deviation 1. After `steps` steps, a number a stage or one for
+    all, it is refined by the next of `refine`, keywords of `high_order_nets.refine` such as {"n": 10}, and goes on.
+    Raises UserError for points that do not fit together, and Diverged where the error is not finite.
     """
     stages = [*repeat(steps, len(refine) + 1)] if isinstance(steps, int) else list(steps)
     _check(x, y, stages, refine)
@@ -43,6 +44,7 @@ def fit(
     like = next(net.parameters())
     given, wanted = inputs(x).to(like), outputs(y).to(like)
     net.train()
+    align(net, given)
     for place, count in enumerate(stages):
         if place:
             refine_(net, Target(**refine[place - 1]))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import high_order_nets
-from high_order_nets import cli
+from high_order_nets import align, cli
 from high_order_nets.basis import Basis
 from high_order_nets.cli import manual
 from high_order_nets.data.images.digits import load_digits
@@ -79,7 +79,9 @@ def of_every_layer_type() -> Classifier:
     products = [
         fully_connected(2, 2, make_synapse(name, n=2, scale=2.0)) for name in families() if name not in Basis.registry
     ]
-    net = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(64, 2), *products, nn.Linear(2, 3))
+    aligned = [HighOrderConv2d(1, 1, 1, "polynomial", align=how) for how in ("layer", "channel", "batch")]
+    align(nn.Sequential(*convolutions, *aligned), torch.rand(9, 1, 8, 8))
+    net = nn.Sequential(*convolutions, *aligned, nn.Flatten(), nn.Linear(64, 2), *products, nn.Linear(2, 3))
     return Classifier(net, Normalisation((0.0,), (1 / 255,), 8), ("a", "b", "c"), {"config": {}, "metrics": {}}).eval()
 
 

@@ -30,6 +30,13 @@ def test_numbers_are_fitted_in_their_own_units() -> None:
         found(X[:, :1])
 
 
+def test_a_network_is_aligned_with_the_points() -> None:
+    net = network(scale="auto")
+    found = high_order_nets.fit(net, X, Y, steps=0)
+    seen = net.layers[0].localised(found.scaling[0](X))
+    assert float(seen.square().mean()) == pytest.approx(1)
+
+
 def test_a_refinement_goes_on_from_the_functions_there_are() -> None:
     refined, plain = network(), network()
     refined.load_state_dict(plain.state_dict())
