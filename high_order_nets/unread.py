@@ -52,6 +52,8 @@ def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
 
+OF_SHARED = ("functions.lr", "functions.weight_decay", "functions.frozen", "functions.until")
+"""Knobs of functions that connections share; the price of their bends is refused where there are none."""
 OWN_LOSS = ("language", "regression", "implicit_image", "burgers")
 """Tasks that do not read the flat knobs of the loss."""
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
@@ -59,7 +61,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("skip", "linear_output", "pool_function"), "layer_type", lambda c: c["layer_type"]["_target_"] is None),
     (("alpha",), "layer_type", lambda config: not _product(config)),
     (("parameters",), "layer_type", _product),
-    (("functions.lr", "functions.weight_decay"), "sharing", lambda config: config["sharing"] == "synapse"),
+    (OF_SHARED, "sharing", lambda config: config["sharing"] == "synapse"),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
     (("width", "rescale_planes", "skip", "linear_output", "pool_function"), "model_name", _makes_its_layers),

@@ -89,6 +89,8 @@ RULES: dict[str, Rule] = {
     "refine.target_segments": whole("[1, inf)") | NULL,
     "functions.lr": number("[0, inf)"),
     "functions.weight_decay": number("[0, inf)") | NULL,
+    "functions.frozen": number("[0, 1)"),
+    "functions.until": number("(0, 1]"),
     "functions.smoothness": number("[0, inf)"),
     "functions.decay_by_degree": _FACTORS | NULL,
     "seed": whole("[0, 4294967295]"),

@@ -15,6 +15,8 @@ from ..layers import HighOrderLayer
 log = logging.getLogger(__name__)
 Kind = Callable[[str, nn.Module, str, nn.Parameter], str]
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+FUNCTIONS = "functions"
+"""The name of the group of functions that connections share."""
 LISTS = (nn.ParameterList, nn.ParameterDict, ParametrizationList)
 
 
@@ -81,7 +83,7 @@ def _start_anew(optimizer: Optimizer) -> None:
 def _groups(
     net: nn.Module, weight_decay: float, kind: Kind, functions: Mapping[str, float] = MappingProxyType({})
 ) -> list[dict[str, Any]]:
-    found: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], "functions": []}
+    found: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], FUNCTIONS: []}
     seen: set[nn.Parameter] = set()
     for name, module in net.named_modules():
         for own, parameter in module.named_parameters(recurse=False):
@@ -89,13 +91,13 @@ def _groups(
                 found[kind(name, module, own, parameter)].append(parameter)
             seen.add(parameter)
     decayed = {"weight_decay": weight_decay}
-    options = {"weights": decayed, "others": {"weight_decay": 0.0}, "functions": {**decayed, **functions}}
-    return [{"params": params, **options[sort]} for sort, params in found.items() if params]
+    options = {"weights": decayed, "others": {"weight_decay": 0.0}, FUNCTIONS: {**decayed, **functions}}
+    return [{"params": params, "name": sort, **options[sort]} for sort, params in found.items() if params]
 
 
 def _kind(name: str, module: nn.Module, own: str, parameter: nn.Parameter) -> str:
     if isinstance(module, HighOrderLayer) and own == "shape":
-        return "functions"
+        return FUNCTIONS
     if isinstance(module, LISTS):  # whose own names are numbers and the like
         own = name.rpartition(".")[2]
     return "weights" if parameter.ndim > 1 and "weight" in own and not isinstance(module, NORMS) else "others"

@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
 from ..settings import Config, validates
+from .groups import FUNCTIONS
 
 
 def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:
@@ -16,7 +17,8 @@ def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str,
     warmup = round(steps * min(1.0, config["warmup_epochs"] / config["max_epochs"]))
     if node["name"] == "plateau":
         return _plateau(node, optimizer, "val_loss" if validates(config) else "train_loss_epoch")
-    if node["name"] == "none" and not warmup:
+    functions = config["functions"]
+    if node["name"] == "none" and not warmup and (functions["frozen"], functions["until"]) == (0, 1):
         return None
 
     def factor(step: int) -> float:
@@ -24,7 +26,11 @@ def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str,
             return (step + 1) / warmup
         return relative_rate(node, (step - warmup) / max(1, steps - warmup))
 
-    return {"scheduler": schedules.LambdaLR(optimizer, factor), "interval": "step"}
+    def of_functions(step: int) -> float:
+        return factor(step) * freedom(functions, step / max(1, steps))
+
+    factors = [of_functions if group.get("name") == FUNCTIONS else factor for group in optimizer.param_groups]
+    return {"scheduler": schedules.LambdaLR(optimizer, factors), "interval": "step"}
 
 
 def relative_rate(node: Config, done: float) -> float:
@@ -34,6 +40,17 @@ def relative_rate(node: Config, done: float) -> float:
     divides by zero) and need as much state.
     """
     return SCHEDULES[node["name"]](node, min(done, 1.0))
+
+
+def freedom(functions: Config, done: float) -> float:
+    """Give the part of their rate that functions which connections share have, `done` being as above.
+
+    0 until `frozen`, then 1; where they are frozen again from `until` < 1 on, down to 0 there in a straight line.
+    """
+    frozen, until = functions["frozen"], functions["until"]
+    if done < frozen:
+        return 0.0
+    return max(0.0, (until - done) / (until - frozen)) if until < 1 else 1.0
 
 
 def _one_cycle(node: Config, done: float) -> float:

@@ -16,6 +16,9 @@ STRAIGHT = ("epoch", "epochs", "seconds")
 """Figures that grow by the same amount every epoch: nothing to see."""
 NAMES = ("layer_type", "n", "segments", "scale", "model_name", "dataset", "optimizer", "learning_rate", "seed")
 """The settings that it shows of every run, before those that the command line set."""
+RATES = {None: "train/learning_rate", "pg1": "train/learning_rate", "weights": "train/learning_rate"}
+RATES |= {"functions": "train/learning_rate_of_functions"}
+"""The tags of learning rates by group, nameless in 0.1; those of other groups rise and fall with that of weights."""
 PLACES = ("run_dir", "root", "dataset.root", "trainer", "resume")
 
 
@@ -25,8 +28,8 @@ def tag(name: str) -> str | None:
         return None
     if is_speed(name) or name == "seconds_per_epoch":
         return f"speed/{name}"
-    if rate := re.fullmatch(r"lr-\w+(/pg\d+)?", name):  # the rates of all groups rise and fall together
-        return "train/learning_rate" if rate[1] in (None, "/pg1") else None
+    if rate := re.fullmatch(r"lr-\w+?(?:/(\w+))?", name):
+        return RATES.get(rate[1])
     part, figure = split(name)
     return f"{part}/{figure.removesuffix('_epoch')}" if part else name
 

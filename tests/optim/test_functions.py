@@ -13,10 +13,17 @@ from high_order_nets.layers import HighOrderConv2d, HighOrderLinear
 from high_order_nets.layers.bending import roughness
 from high_order_nets.optim.factory import make_optimizer, make_optimizers
 from high_order_nets.optim.groups import parameter_groups, regroup
+from high_order_nets.optim.schedules import relative_rate
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.smoothness import Smoothness
-from tests.optim.test_optimizers import settings
+from tests.optim import test_optimizers
 from tests.tasks.test_base import BATCH, fit
+
+
+def settings(**functions: Any) -> dict[str, Any]:
+    """The settings of an optimizer with these knobs of functions."""
+    config = test_optimizers.settings()
+    return config | {"functions": config["functions"] | functions}
 
 
 def shared(**options: Any) -> HighOrderLinear:
@@ -27,7 +34,7 @@ def shared(**options: Any) -> HighOrderLinear:
 @pytest.mark.parametrize("rate", [1.0, 0.5, 0.0])
 def test_the_functions_have_a_rate_and_a_decay_of_their_own(rate: float, decay: float | None, given: float) -> None:
     net = shared()
-    optimizer = make_optimizer(settings(functions={"lr": rate, "weight_decay": decay}), net)
+    optimizer = make_optimizer(settings(lr=rate, weight_decay=decay), net)
     found = {id(p): (g["lr"], g["weight_decay"]) for g in optimizer.param_groups for p in g["params"]}
     assert [found[id(p)] for p in (net.weight, net.bias, net.shape)] == [(0.25, 0.5), (0.25, 0.0), (rate * 0.25, given)]
 
@@ -36,7 +43,7 @@ def test_the_functions_have_a_rate_and_a_decay_of_their_own(rate: float, decay: 
 def test_their_rate_stays_the_same_part_of_the_others(scheduler: str) -> None:
     node = {"name": scheduler, "pct_start": 0.5, "factor": 0.5, "patience": 0}
     warmup = 0 if scheduler == "plateau" else 2
-    config = settings(functions={"lr": 0.25, "weight_decay": 0.0}, scheduler=node, warmup_epochs=warmup)
+    config = settings(lr=0.25) | {"scheduler": node, "warmup_epochs": warmup}
     made = make_optimizers(config, shared(), 10)
     optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
     rates = []
@@ -49,12 +56,40 @@ def test_their_rate_stays_the_same_part_of_the_others(scheduler: str) -> None:
     assert len(set(rates)) > 3
 
 
+@pytest.mark.parametrize(
+    ("frozen", "until", "parts"),
+    [
+        (0.0, 1.0, [1.0] * 10),
+        (0.3, 1.0, [0.0] * 3 + [1.0] * 7),
+        (0.0, 0.5, [1.0, 0.8, 0.6, 0.4, 0.2] + [0.0] * 5),
+        (0.2, 0.6, [0.0, 0.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0, 0.0, 0.0]),
+    ],
+)
+@pytest.mark.parametrize("scheduler", ["cosine", "none"])
+def test_they_stay_for_a_part_of_the_steps_and_end_before_the_others(
+    scheduler: str, frozen: float, until: float, parts: list[float]
+) -> None:
+    config = settings(frozen=frozen, until=until, lr=0.5) | {"scheduler": {"name": scheduler}}
+    made = make_optimizers(config, shared(), 10)
+    if "lr_scheduler" not in made:
+        assert (scheduler, frozen, until) == ("none", 0.0, 1.0)
+        return
+    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    for step, part in enumerate(parts):
+        weights, others, functions = (group["lr"] for group in optimizer.param_groups)
+        assert weights == others == pytest.approx(0.25 * relative_rate({"name": scheduler}, step / 10))
+        assert functions == pytest.approx(0.5 * part * weights)
+        assert part or functions == 0
+        optimizer.step()
+        schedule.step()
+
+
 def test_a_checkpoint_keeps_the_decay_that_its_group_has() -> None:
     net = shared()
     old = torch.optim.SGD(parameter_groups(net, 0.5), lr=0.1)
     checkpoint: dict[str, Any] = {"optimizer_states": [old.state_dict()], "lr_schedulers": []}
     regroup(checkpoint, net)
-    new = make_optimizer(settings(functions={"lr": 1.0, "weight_decay": 0.0}), net)
+    new = make_optimizer(settings(weight_decay=0.0), net)
     assert new.param_groups[2]["weight_decay"] == 0.0
     new.load_state_dict(checkpoint["optimizer_states"][0])
     assert [group["weight_decay"] for group in new.param_groups] == [0.5, 0.0, 0.5]

@@ -96,10 +96,14 @@ def test_an_older_checkpoint_is_brought_to_the_groups_of_today(first: type[nn.Mo
     assert checkpoint["optimizer_states"][0] is before
 
 
+FREE = {"frozen": 0.0, "until": 1.0}
+
+
 def factors(steps: int, **config: Any) -> list[float]:
     """The rate of each step as a part of its peak."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    entry = make_schedule({"max_epochs": 10, "warmup_epochs": 0, "val_fraction": 0} | config, optimizer, steps)
+    knobs = {"max_epochs": 10, "warmup_epochs": 0, "val_fraction": 0, "functions": FREE}
+    entry = make_schedule(knobs | config, optimizer, steps)
     assert entry is not None
     found = []
     for _ in range(steps):

@@ -91,7 +91,7 @@ def test_a_crash_leaves_no_trace(target: Any, method: str, call: int, check: Cal
         slow("precision=64-true"),
         slow("clamp_weights=0.05"),
         slow("num_workers=2"),
-        "sharing=channel init=mixed functions.lr=0.5 functions.smoothness=1e-3",
+        "sharing=channel init=mixed functions.lr=0.5 functions.smoothness=1e-3 functions.frozen=0.5",
         slow("optimizer=adamw functions.decay_by_degree=[1,4]"),
     ],
 )
