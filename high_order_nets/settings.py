@@ -100,6 +100,11 @@ def validates(config: Config) -> bool:
     return config["val_fraction"] > 0 or has_own_validation(config)
 
 
+def shares_functions(config: Config) -> bool:
+    """Return whether connections share functions: in the layers, or in front of the pooling."""
+    return bool(config["sharing"] != "synapse" or config["pool_function"])
+
+
 def is_debug(config: Config) -> bool:
     """Return whether the run only tries that everything works: trainer=debug."""
     return bool(config["trainer"].get("debug"))

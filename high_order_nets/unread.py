@@ -6,7 +6,7 @@ from functools import cache
 from . import targets
 from .errors import show
 from .paths import conf_dir
-from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, has_own_validation, is_debug
+from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, has_own_validation, is_debug, shares_functions
 
 FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
@@ -61,7 +61,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("skip", "linear_output", "pool_function"), "layer_type", lambda c: c["layer_type"]["_target_"] is None),
     (("alpha",), "layer_type", lambda config: not _product(config)),
     (("parameters",), "layer_type", _product),
-    (OF_SHARED, "sharing", lambda config: config["sharing"] == "synapse"),
+    (OF_SHARED, "sharing", lambda config: not shares_functions(config)),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
     (("width", "rescale_planes", "skip", "linear_output", "pool_function"), "model_name", _makes_its_layers),

@@ -2,7 +2,7 @@
 
 from .. import targets
 from ..errors import UserError, show
-from ..settings import Config
+from ..settings import Config, shares_functions
 
 RATES = {"lr": 1, "frozen": 0, "until": 1}
 """The knobs of their rate, each with its value where it is the others'."""
@@ -13,7 +13,7 @@ def check_functions(config: Config, functions: Config) -> None:
     if not targets.is_basis(config["layer_type"]["_target_"]):
         return
     _check_rates(config, functions)
-    if functions["smoothness"] and config["sharing"] == "synapse":
+    if functions["smoothness"] and not shares_functions(config):
         advice = "is of functions that connections share; take sharing=channel"
         raise UserError(f"functions.smoothness={functions['smoothness']}: {advice}")
     if functions["decay_by_degree"] is not None and (reason := _without_degrees(config)):

@@ -40,7 +40,8 @@ def test_what_a_run_does_not_read_is_on_record() -> None:
 def test_functions_that_are_not_shared_have_no_rate_and_no_decay() -> None:
     own = {"functions.lr", "functions.weight_decay"}
     assert own <= set(composed("functions.lr=0.5")["unread"])
-    assert not own & set(composed("sharing=channel")["unread"])
+    for line in ("sharing=channel", "pool_function=true functions.smoothness=0.1"):
+        assert not own & set(composed(line)["unread"])
     assert "functions" in composed("layer_type=standard functions.decay_by_degree=[1,4]")["unread"]
     assert own & set(composed("sharing=channel optimizer=lbfgs")["unread"]) == {"functions.weight_decay"}
     before = upgraded({key: value for key, value in composed("sharing=channel").items() if key != "functions"})
