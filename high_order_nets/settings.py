@@ -32,7 +32,8 @@ NEWER: dict[str, Any] = {
 Those of conf/config.yaml need no line here where their default is what a run did.
 """
 NEWER_BLOCK: dict[str, dict[str, Any]] = {
-    name: {"block.gate": "none", "block.reduction": 16} for name in ("residual", "pi")
+    name: {"block.gate": "none", "block.reduction": 16, "block.funnel": "none", "block.last": True}
+    for name in ("residual", "pi")
 }
 """The same for keys of one block, by its name."""
 NEWER_OPTIMIZER: dict[str, dict[str, Any]] = {

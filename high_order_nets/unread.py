@@ -71,6 +71,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("dataset.photograph",), "dataset.path", lambda c: c["dataset"].get("path") is not None),
     (("model_name.coordinates.deviation",), "model_name.coordinates.waves", _no_waves),
     (("model_name.hidden_width",), "model_name.hidden_layers", lambda c: c["model_name"].get("hidden_layers") == 0),
+    (("block.reduction",), "block.gate", lambda config: config["block"].get("gate") == "none"),
     (("epochs_per_layer",), "layer_by_layer", lambda config: not config["layer_by_layer"]),
     (("loss", "label_smoothing", "channels_last"), "task", _reconstructs),
     (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in OWN_LOSS),

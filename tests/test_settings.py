@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from high_order_nets import cli, settings
+from high_order_nets.paths import conf_dir
 from high_order_nets.runs.checkpoints import read_checkpoint
 from high_order_nets.runs.claims import check_same
 from high_order_nets.runs.folder import config_of
@@ -34,6 +35,13 @@ def test_a_run_of_version_0_1_has_every_knob_of_today() -> None:
         "model_name=simple", "refine.epochs=[2]", "refine.n=[3]", "val_fraction=0.2", "n=2", "dataset=digits"
     )
     assert {key for key, _ in walk(now)} - {key for key, _ in walk(upgraded(old()))} <= {"unread"}
+
+
+@pytest.mark.parametrize("name", settings.NEWER_BLOCK)
+def test_every_file_of_a_block_has_the_keys_that_older_runs_are_given(name: str) -> None:
+    files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (conf_dir() / "block").glob("*.yaml")]
+    keys = {key.removeprefix("block.") for key in settings.NEWER_BLOCK[name]}
+    assert all(keys <= file.keys() for file in files if file["name"] == name)
 
 
 def test_a_knob_that_a_config_lacks_is_taken_as_its_default(caplog: pytest.LogCaptureFixture) -> None:

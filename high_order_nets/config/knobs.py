@@ -183,6 +183,7 @@ RULES: dict[str, Rule] = {
     "block.recursion": word("ccp", "ncp", "ncp_skip"),
     "block.ranks": _STAGES | NULL,
     "block.norm": word("batch", "instance"),
+    "block.funnel": word("none", "product", "sum"),
     "block.gate": word("none", "quadratic", "se"),
     "block.reduction": whole("[1, inf)"),
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
@@ -267,7 +268,8 @@ def _check_together(config: Config) -> None:
 
 def _ordinary(block: Config) -> bool:
     """Say whether the block is the one that all ResNets have."""
-    return block["name"] == "residual" and block.get("gate", "none") == "none"
+    ordinary = {"name": "residual", "gate": "none", "funnel": "none", "last": True}
+    return all(block.get(key, value) == value for key, value in ordinary.items())
 
 
 def _check_refinement(config: Config, refine: Config) -> None:

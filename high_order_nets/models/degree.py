@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..conversion.swaps import ACTIVATIONS
-from .blocks import Block, Residual
+from .blocks import Block, PreAct, Residual
+from .blocks.funnel import Funnel
 from .polynomial_mlp import Polynomial
 
 
@@ -38,5 +39,6 @@ def degrees(
 def is_polynomial(net: nn.Module) -> bool:
     """Say whether a network multiplies feature maps and has no activation to keep the products in bounds."""
     modules = list(net.modules())
-    products = any(isinstance(each, Polynomial | Block) and type(each) is not Residual for each in modules)
+    sums = (Residual, PreAct)
+    products = any(isinstance(each, Polynomial | Funnel | Block) and type(each) not in sums for each in modules)
     return products and not any(isinstance(each, tuple(ACTIVATIONS.values())) for each in modules)

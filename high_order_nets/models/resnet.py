@@ -36,8 +36,10 @@ class BlockNet(ResNet):
         super().__init__(Bottleneck if bottleneck else BasicBlock, list(layers), num_classes)
         if self.fc.in_features != self.inplanes:
             self.fc = nn.Linear(self.inplanes, num_classes)
-        if not block.cls.activated:
+        if not block.cls.activated or block.cls.preactivated:
             self.relu = nn.Identity()
+        if block.cls.preactivated:
+            self.bn1 = nn.Identity()
         self.reset_parameters()
 
     def _make_layer(self, block: Any, planes: int, blocks: int, stride: int = 1, dilate: bool = False) -> nn.Sequential:
@@ -56,11 +58,11 @@ class BlockNet(ResNet):
                 self.planes[stage],
                 1 if index else stride,
                 bottleneck=self.bottleneck,
-                place=Place(stage, before + index),
+                place=Place(stage, before + index, last=stage == 3 and index == blocks - 1),
             )
             made.append(new)
             self.inplanes = self.planes[stage] * (4 if self.bottleneck else 1)
-        return nn.Sequential(*made, *self.block.cls.tail(stage))
+        return nn.Sequential(*made, *self.block.cls.tail(stage, self.inplanes))
 
     def reset_parameters(self) -> None:
         """Let the blocks change what was drawn for their layers; again where those were made anew."""

@@ -24,6 +24,7 @@ from high_order_nets.data.split import SUBSETS
 from high_order_nets.data.text.tokenizer import TOKENIZERS
 from high_order_nets.layers import INITS
 from high_order_nets.models import polynomial_mlp
+from high_order_nets.models.blocks.funnel import FUNNELS
 from high_order_nets.models.blocks.gates import GATES
 from high_order_nets.models.blocks.ncp import RECURSIONS
 from high_order_nets.models.blocks.pdc import SECOND_NORMS
@@ -52,6 +53,7 @@ OURS: dict[str, Collection[str]] = {
     "model_name.recursion": polynomial_mlp.RECURSIONS,
     "model_name.start": STARTS,
     "block.norm": SECOND_NORMS,
+    "block.funnel": FUNNELS,
     "block.gate": GATES,
     "dataset.normalize": {*NORMALIZE, *points.NORMALIZE},
     "dataset.target": TARGETS,

@@ -36,7 +36,7 @@ def figures(run: Path) -> dict[str, Any]:
 def test_every_block_resumes_and_refines(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks but those of ALONE are in one network."""
     monkeypatch.setitem(blocks.BLOCKS, "residual", Mixed)
-    words = [*TINY, *SHORT, "layer_type=polynomial2d", "n=2", "refine.epochs=[1]", "refine.n=[3]"]
+    words = [*TINY, *SHORT, "layer_type=polynomial2d", "n=2", "refine.epochs=[1]", "refine.n=[3]", "pool_function=true"]
     words.append(f"model_name.layers=[{len(NAMES) - len(ALONE) - 3},1,1,1]")
     once, twice = tmp_path / "once", tmp_path / "twice"
     for folder, epochs in ((once, 3), (twice, 2), (twice, 3)):

@@ -8,6 +8,7 @@ from .ncp import NCP, Tutorial
 from .pdc import PDC
 from .pi import Pi
 from .polynets import DPoly, RPoly
+from .preact import PreAct
 from .residual import Block, Place, Residual
 
 BLOCKS: dict[str, type[Block]] = {
@@ -18,6 +19,7 @@ BLOCKS: dict[str, type[Block]] = {
     "rpoly": RPoly,
     "dpoly": DPoly,
     "pdc": PDC,
+    "preact": PreAct,
 }
 """The blocks by name; the other keys of a file of conf/block/ are their options."""
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation
 
 from ...errors import UserError, expected
+from .drawing import drawn_beside
 from .precision import exactly, full
 
 
@@ -33,8 +34,7 @@ class QuadraticGate(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw A, and start B at 0."""
-        drawn = torch.randn(self.squeeze_weight.shape, generator=_beside(), device="cpu")
-        self.squeeze_weight.copy_(drawn * (2 / self.num_features) ** 0.5)
+        self.squeeze_weight.copy_(drawn_beside(self.squeeze_weight, (2 / self.num_features) ** 0.5))
         nn.init.zeros_(self.excite_weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,9 +78,3 @@ def make_gate(name: str, num_features: int, reduction: int) -> nn.Module | None:
         raise UserError(f"block.gate={name}: unknown gate{expected(GATES)}")
     gate = GATES[name]
     return None if gate is None else gate(num_features, reduction)
-
-
-def _beside() -> torch.Generator:
-    """Make a generator that follows from torch's random state, and leaves that as it is."""
-    generator = torch.default_generator.clone_state()
-    return generator.manual_seed(int(torch.randint(2**62, (), generator=generator, device="cpu")))

@@ -53,7 +53,7 @@ class NCP(Residual):
         factors = [f, *(factor(z) for factor in self.factors)]
         with exactly(f):
             higher = self.ccp if self.recursion == "ccp" else self.ncp
-            return self.relu(f + s + higher([full(factor) for factor in factors], full(s)).to(f.dtype))
+            return self.end(f + s + higher([full(factor) for factor in factors], full(s)).to(f.dtype))
 
     def ccp(self, factors: list[Tensor], s: Tensor) -> Tensor:
         """x_N - x_1."""
@@ -72,6 +72,7 @@ class NCP(Residual):
 
     def reset_parameters(self) -> None:
         """Start the last norm at 0, where asked for."""
+        super().reset_parameters()
         for norm in self.norms if self.zero_init else ():
             nn.init.zeros_(norm.weight)  # type: ignore[arg-type]
 

@@ -45,5 +45,6 @@ class Pi(Residual):
 
     def reset_parameters(self) -> None:
         """Start the last norm at 0, where asked for: where F's does instead, N divides by the deviation of zeros."""
+        super().reset_parameters()
         if self.zero_init:
             nn.init.zeros_(getattr(self, f"bn{self.last}").weight)

@@ -50,13 +50,15 @@ class RPoly(Pi):
 
     def reset_parameters(self) -> None:
         """Draw the convolutions of F and of the second order."""
+        super().reset_parameters()
         for index in range(1, self.last + 1):
             weight = getattr(self, f"conv{index}").weight
             nn.init.normal_(weight, std=4 / math.sqrt(weight[0].numel()))
 
     @classmethod
-    def tail(cls, stage: int) -> list[nn.Module]:
+    def tail(cls, stage: int, channels: int) -> list[nn.Module]:
         """Give a max-pool that keeps the size, and DropBlock."""
+        del channels
         pool = [nn.MaxPool2d(3, 1, 1)] if stage < 3 else []
         return [*pool, *([DropBlock()] if stage < 2 else [])]
 
@@ -101,9 +103,9 @@ class DPoly(RPoly):
         nn.init.ones_(self.alpha)
 
     @classmethod
-    def tail(cls, stage: int) -> list[nn.Module]:
+    def tail(cls, stage: int, channels: int) -> list[nn.Module]:
         """Give a max-pool and DropBlock that leave the H alone; the last stage lets go of them."""
-        return [OfFirst(*super().tail(stage), only=stage == 3)]
+        return [OfFirst(*super().tail(stage, channels), only=stage == 3)]
 
 
 class OfFirst(nn.Sequential):

@@ -4,10 +4,13 @@ from typing import Any
 
 import torch
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 
+from high_order_nets.conversion import convert
 from high_order_nets.models.blocks import BLOCKS, BlockType
 from high_order_nets.models.blocks.residual import Block, Place
+from high_order_nets.models.resnet import pinet
+from high_order_nets.models.vision import image_classifier
 from high_order_nets.paths import conf_dir
 
 NAMES = sorted(file.stem for file in (conf_dir() / "block").glob("*.yaml"))
@@ -29,6 +32,32 @@ def made(block: BlockType, inputs: int, planes: int, stride: int, *, bottleneck:
         if tensor.is_floating_point():
             tensor.data = torch.rand_like(tensor) + 0.2 if tensor.ndim == 1 else torch.randn_like(tensor) / 2
     return net
+
+
+def seeded(block: BlockType, layer_type: str | None = None, **options: Any) -> Any:
+    """Make a narrow network, converted and narrower still if a layer type is named, from one seed."""
+    torch.manual_seed(5)
+    options |= {"block": block, "layers": [1, 1, 1, 1]}
+    net: Any = image_classifier(pinet, channels=3, classes=4, image_size=16, width=0.25, options=options)
+    return convert(net, layer_type, rescale_planes=1.5)[0] if layer_type else net
+
+
+def step(net: nn.Module) -> Tensor:
+    """Take one step of SGD, and give the loss before it."""
+    torch.manual_seed(7)
+    loss = net(torch.randn(8, 3, 16, 16)).square().mean()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def same_beside(part: str, net: nn.Module, plain: nn.Module) -> bool:
+    """Say whether the states are the same to the bit, but for what the first has under a part's name."""
+    there, wanted = net.state_dict(), plain.state_dict()
+    shared = {key for key in there if f".{part}." not in key}
+    return shared == wanted.keys() and all(torch.equal(there[key], value) for key, value in wanted.items())
 
 
 class Mixed(Block):

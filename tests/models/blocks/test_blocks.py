@@ -123,10 +123,26 @@ def se(p: Plain, z: Tensor, stride: int) -> Tensor:
     return R(f * factor[:, :, None, None] + s)
 
 
+def funnel(p: Plain, z: Tensor, stride: int, product: bool = True) -> Tensor:
+    u = p.bn("bn1", p.conv("conv1", z, stride))
+    around = p.bn("funnel.norm", F.conv2d(u, p.t["funnel.depthwise.weight"], padding=1, groups=u.shape[1]))
+    f = p.bn("bn2", p.conv("conv2", R(u) + (u * around if product else around)))
+    return R(f + (p.bn("downsample.1", p.conv("downsample.0", z, stride)) if stride > 1 else z))
+
+
+def preact(p: Plain, z: Tensor, stride: int) -> Tensor:
+    x = R(p.bn("bn1", z))
+    f = p.conv("conv2", R(p.bn("bn2", p.conv("conv1", x, stride))))
+    return f + (p.conv("downsample", x, stride) if stride > 1 else z)
+
+
 FORMULAS: dict[str, tuple[BlockType, Callable[[Plain, Tensor, int], Tensor]]] = {
     "residual": (kind("residual"), lambda p, z, stride: R(torch.add(*p.halves(z, stride)))),
     "gate": (kind("gate", reduction=2), gate),
     "se": (kind("se", reduction=2), se),
+    "funnel": (kind("funnel"), funnel),
+    "funnel_sum": (kind("funnel", funnel="sum"), lambda p, z, stride: funnel(p, z, stride, product=False)),
+    "preact": (kind("preact"), preact),
     "pi": (kind("pi"), pi),
     "pi_gate": (kind("pi", gate="quadratic"), pi_gate),
     "pi1x1": (kind("pi1x1"), pi1x1),
@@ -182,6 +198,8 @@ def sized(layers: list[int], block: BlockType, classes: int = 10, **options: Any
         ("residual", [2, 2, 1, 1], 10, 5_272_650),
         ("gate", [2, 2, 2, 2], 10, 11_173_962 + 87_040),
         ("se", [2, 2, 2, 2], 10, 11_173_962 + 87_040 + 120 + 1_920),
+        ("funnel", [2, 2, 2, 2], 10, 11_173_962 + 21_120),
+        ("preact", [2, 2, 2, 2], 10, 11_171_146 + 2 * 512),
         ("pi", [2, 2, 1, 1], 10, 5_274_954),
         ("pi1x1", [2, 2, 1, 1], 10, 5_643_594),
         ("pi1x1", [2, 2, 2, 2], 10, 11_874_122),

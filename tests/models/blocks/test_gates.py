@@ -10,43 +10,14 @@ from high_order_nets.conversion import convert
 from high_order_nets.conversion.counting import count_parameters, multiply_adds
 from high_order_nets.conversion.widths import scale_width
 from high_order_nets.errors import UserError
-from high_order_nets.models.blocks import BlockType
 from high_order_nets.models.blocks.gates import QuadraticGate
-from high_order_nets.models.resnet import pinet, resnet10
-from high_order_nets.models.vision import image_classifier
+from high_order_nets.models.resnet import resnet10
 from high_order_nets.optim.groups import parameter_groups
-from tests.models.blocks.kinds import kind
-
-X = (8, 3, 16, 16)
-
-
-def seeded(block: BlockType, layer_type: str | None = None, **options: Any) -> Any:
-    """Make a narrow network, converted if a layer type is named, from one seed."""
-    torch.manual_seed(5)
-    options |= {"block": block, "layers": [1, 1, 1, 1]}
-    net: Any = image_classifier(pinet, channels=3, classes=4, image_size=16, width=0.25, options=options)
-    return convert(net, layer_type, rescale_planes=1.5)[0] if layer_type else net
+from tests.models.blocks.kinds import kind, same_beside, seeded, step
 
 
 def gates(net: nn.Module) -> list[QuadraticGate]:
     return [module for module in net.modules() if isinstance(module, QuadraticGate)]
-
-
-def same_beside_gates(net: nn.Module, plain: nn.Module) -> bool:
-    there, wanted = net.state_dict(), plain.state_dict()
-    ungated = {key for key in there if ".gate." not in key}
-    return ungated == wanted.keys() and all(torch.equal(there[key], value) for key, value in wanted.items())
-
-
-def step(net: nn.Module) -> torch.Tensor:
-    """Take one step of SGD, and give the loss before it."""
-    torch.manual_seed(7)
-    loss = net(torch.randn(X)).square().mean()
-    optimizer = torch.optim.SGD(net.parameters(), 0.1)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
 
 
 @pytest.mark.parametrize("layer_type", [None, "polynomial2d"])
@@ -57,9 +28,9 @@ def test_the_start_and_the_first_step_are_those_without_a_gate(
 ) -> None:
     plain = seeded(kind(name), layer_type, bottleneck=bottleneck)
     net = seeded(kind(name, gate="quadratic"), layer_type, bottleneck=bottleneck)
-    assert same_beside_gates(net, plain)
+    assert same_beside("gate", net, plain)
     assert torch.equal(step(net), step(plain))
-    assert same_beside_gates(net, plain)
+    assert same_beside("gate", net, plain)
 
 
 def test_a_gate_learns_from_the_first_step_on() -> None:
@@ -127,7 +98,7 @@ def test_gates_are_weights_and_cost_little() -> None:
     assert added == count_parameters(net) - count_parameters(seeded(kind("residual"))) == 2 * (16 + 64 + 256 + 1024)
 
     def example(batch: int) -> torch.Tensor:
-        return torch.empty(batch, *X[1:], device="meta")
+        return torch.empty(batch, 3, 16, 16, device="meta")
 
     assert multiply_adds(net, example) - multiply_adds(seeded(kind("residual")), example) == added
 
