@@ -28,7 +28,7 @@ from filelock import FileLock
 from machine import processor
 from scipy import stats
 
-from high_order_nets.runs.folder import Run, metrics_of
+from high_order_nets.run.folder import Run, metrics_of
 from high_order_nets.sweeps.table import Row, spread
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -204,7 +204,7 @@ ROOMS = (
     ("sweeps", "-m  search=  table", 0, 4.4, 9, 9, "9"),
     ("training", "trainer=  max_epochs=  resume=", 4.4, 10, 9, 9, "3 7"),
     ("config", "all that is typed,\nchecked", 0, 2.2, 1, 8, "2"),
-    ("runs", "run_dir=", 2.2, 4.4, 1, 8, "8"),
+    ("run", "run_dir=", 2.2, 4.4, 1, 8, "8"),
     ("plots", "plots.*  plot", 4.4, 10, 8, 8, ""),
     ("tasks", "task=", 4.4, 10, 7, 7, "6"),
     ("inference", "ckpt=  predict  export  load()", 4.4, 10, 6, 6, ""),

@@ -6,7 +6,17 @@ from functools import cache
 from . import targets
 from .errors import show
 from .paths import conf_dir
-from .settings import ABSENT, DEBUG_EPOCHS, DEBUG_IMAGES, KNOB, Config, at, has_own_validation, is_debug, shares_functions
+from .settings import (
+    ABSENT,
+    DEBUG_EPOCHS,
+    DEBUG_IMAGES,
+    KNOB,
+    Config,
+    at,
+    has_own_validation,
+    is_debug,
+    shares_functions,
+)
 
 FUNCTIONS = (
     *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),

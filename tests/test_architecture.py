@@ -19,19 +19,19 @@ ROOMS: dict[str, set[str]] = {
     "layers": {"basis", "kernels"},
     "conversion": {"basis", "layers"},
     "data": set(),
-    "runs": set(),
+    "run": set(),
     "config": set(),
     "optim": {"layers"},
     "models": {"basis", "layers", "conversion", "data"},
-    "inference": {"layers", "conversion", "models", "data", "runs"},
+    "inference": {"layers", "conversion", "models", "data", "run"},
     "tasks": {"layers", "conversion", "models", "data", "optim", "inference"},
-    "plots": {"basis", "layers", "models", "data", "tasks", "inference", "runs", "conversion"},
-    "training": {"layers", "conversion", "models", "data", "optim", "tasks", "plots", "runs", "inference"},
-    "sweeps": {"config", "runs", "plots"},
-    "cli": {"config", "runs", "sweeps", "training", "inference", "plots", "data"},
+    "plots": {"basis", "layers", "models", "data", "tasks", "inference", "run", "conversion"},
+    "training": {"layers", "conversion", "models", "data", "optim", "tasks", "plots", "run", "inference"},
+    "sweeps": {"config", "run", "plots"},
+    "cli": {"config", "run", "sweeps", "training", "inference", "plots", "data"},
 }
 FILES = {".".join(file.with_suffix("").relative_to(PACKAGE).parts): file for file in sorted(PACKAGE.rglob("*.py"))}
-QUICK = ("cli", "config.compose", "sweeps.table", "runs.folder", "cli.manual")
+QUICK = ("cli", "config.compose", "sweeps.table", "run.folder", "cli.manual")
 LARGEST_ROOM = 1 / 5
 LONGEST_FILE = 320
 

@@ -17,9 +17,9 @@ from high_order_nets import metrics
 from high_order_nets.cli.job import _score
 from high_order_nets.metrics import METRICS, Metric, figures_of, label, metric, reported
 from high_order_nets.plots.curves import draw_curves
-from high_order_nets.runs import history, record
-from high_order_nets.runs.folder import Run
-from high_order_nets.runs.summary import show_summary
+from high_order_nets.run import history, record
+from high_order_nets.run.folder import Run
+from high_order_nets.run.summary import show_summary
 from high_order_nets.sweeps import plot, sweep, table
 from high_order_nets.sweeps.options import Options
 from high_order_nets.sweeps.view import lay_out

@@ -9,9 +9,9 @@ import yaml
 
 from high_order_nets import cli, settings
 from high_order_nets.paths import conf_dir
-from high_order_nets.runs.checkpoints import read_checkpoint
-from high_order_nets.runs.claims import check_same
-from high_order_nets.runs.folder import config_of
+from high_order_nets.run.checkpoints import read_checkpoint
+from high_order_nets.run.claims import check_same
+from high_order_nets.run.folder import config_of
 from high_order_nets.settings import flat, upgraded, walk
 from tests.experiments import composed
 

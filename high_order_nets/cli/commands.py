@@ -16,7 +16,7 @@ from ..config.knobs import RULES
 from ..config.overrides import literals
 from ..config.rules import number, whole
 from ..errors import UserError, nearest
-from ..runs.layout import TESTED, WEIGHTS, locate
+from ..run.layout import TESTED, WEIGHTS, locate
 from ..terminal import PROGRAM, show
 from . import completion, manual
 

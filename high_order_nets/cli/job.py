@@ -15,8 +15,8 @@ from .. import metrics
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_json, write_yaml
-from ..runs.folder import config_of, is_finished, metrics_of
-from ..runs.layout import CHECKPOINTS, CONFIG, HISTORY, METRICS
+from ..run.folder import config_of, is_finished, metrics_of
+from ..run.layout import CHECKPOINTS, CONFIG, HISTORY, METRICS
 from ..settings import Config, both_deciding
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from ..config.compose import Plan
 from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
 from ..paths import conf_dir
-from ..runs.claims import finished
-from ..runs.folder import planned
+from ..run.claims import finished
+from ..run.folder import planned
 from ..terminal import PROGRAM, note, told_how_to_go_on
 from .job import Job
 

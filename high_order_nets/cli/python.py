@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import compose
 from ..config.overrides import parse
 from ..errors import UserError
-from ..runs.folder import metrics_of
+from ..run.folder import metrics_of
 from ..terminal import PROGRAM, note
 from . import launch
 

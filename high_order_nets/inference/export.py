@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import by_umask
-from ..runs.checkpoints import distinct
-from ..runs.layout import USED, locate
+from ..run.checkpoints import distinct
+from ..run.layout import USED, locate
 from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .language import LanguageModel

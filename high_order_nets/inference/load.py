@@ -23,9 +23,9 @@ from ..errors import UserError
 from ..models.autoencoder import ConvAutoencoder
 from ..models.factory import network
 from ..models.stages import Staged, complete
-from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
-from ..runs.folder import metrics_of
-from ..runs.layout import USED, locate, run_of
+from ..run.checkpoints import load_state, read_checkpoint, refined_epoch
+from ..run.folder import metrics_of
+from ..run.layout import USED, locate, run_of
 from ..settings import Config, at, upgraded
 from .autoencoder import Autoencoder
 from .classifier import Classifier

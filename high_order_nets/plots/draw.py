@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.base import Data
 from ..metrics import headline
-from ..runs.folder import metrics_of
-from ..runs.history import read_history
-from ..runs.layout import HISTORY, PLOTS
+from ..run.folder import metrics_of
+from ..run.history import read_history
+from ..run.layout import HISTORY, PLOTS
 from ..settings import Config, is_debug
 from ..tasks import Autoencoding, Burgers, ImplicitImage, Regression, Task, VariationalAutoencoding
 from .observe import choose_layers, watch

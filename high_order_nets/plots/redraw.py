@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ..data.factory import located
 from ..errors import UserError
-from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch
-from ..runs.layout import DRAWN, PLOTS, locate, run_of
+from ..run.checkpoints import load_state, read_checkpoint, refined_epoch
+from ..run.layout import DRAWN, PLOTS, locate, run_of
 from ..tasks.experiment import Experiment, build, refined_experiment
 from .draw import Settings, draw, ending, write
 from .observe import check_layers

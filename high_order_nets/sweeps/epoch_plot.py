@@ -10,9 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from .. import metrics
 from ..metrics import split
 from ..plots.style import COLOURS
-from ..runs.folder import Run
-from ..runs.history import read_history
-from ..runs.layout import HISTORY
+from ..run.folder import Run
+from ..run.history import read_history
+from ..run.layout import HISTORY
 from .table import Row
 
 LINES = 8

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, nearest, show
-from ..runs.folder import Run
+from ..run.folder import Run
 
 NAMES = ("out", "sort", "top", "where", "columns")
 STATUSES = ("finished", "diverged", "failed", "pruned", "unfinished", "missing", "running", "interrupted")

@@ -15,8 +15,8 @@ from ..config.rules import is_number
 from ..errors import UserError, show
 from ..files import write_text
 from ..metrics import COSTS
-from ..runs.folder import Run, jobs_of, planned, read
-from ..runs.layout import METRICS, SWEEP
+from ..run.folder import Run, jobs_of, planned, read
+from ..run.layout import METRICS, SWEEP
 from ..settings import Config, both_deciding, flat
 from . import table
 from .options import Options, check_names, keep

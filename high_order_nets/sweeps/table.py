@@ -12,7 +12,7 @@ from .. import metrics
 from ..config.rules import is_number
 from ..errors import show
 from ..metrics import COSTS, metric, reported
-from ..runs.folder import Run
+from ..run.folder import Run
 from ..settings import UNIMPORTANT, deciding
 
 SHOWN_COSTS = {"parameters": "parameters", "macs": "multiply-adds", "seconds": "seconds"}

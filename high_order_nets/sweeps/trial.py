@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json
-from ..runs.folder import metrics_of
-from ..runs.history import read_history
-from ..runs.layout import HISTORY, METRICS, TRIAL_LOG
+from ..run.folder import metrics_of
+from ..run.history import read_history
+from ..run.layout import HISTORY, METRICS, TRIAL_LOG
 
 _PATIENCE = 60.0  # seconds in which a run may save before it is killed
 

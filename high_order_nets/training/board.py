@@ -9,7 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from ..metrics import headline, is_speed, reported, split
-from ..runs.folder import Run
+from ..run.folder import Run
 from ..settings import Config
 
 STRAIGHT = ("epoch", "epochs", "seconds")

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric.plugins.io import CheckpointIO
 
 from ..files import whole_file
-from ..runs.layout import LAST, PREVIOUS
+from ..run.layout import LAST, PREVIOUS
 
 
 class WholeFiles(CheckpointIO):

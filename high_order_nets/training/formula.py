@@ -13,7 +13,7 @@ from ..inference.symbolic import Reading, read_network
 from ..plots.draw import Settings, write
 from ..plots.network import draw_network
 from ..plots.style import published
-from ..runs.layout import PLOTS, USED, locate, run_of
+from ..run.layout import PLOTS, USED, locate, run_of
 from ..tasks.shrink import shrink
 
 

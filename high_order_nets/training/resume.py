@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..runs.checkpoints import read_checkpoint
-from ..runs.claims import check_same
-from ..runs.layout import BEST, CHECKPOINTS, GONE_ON_WITH, locate, there
+from ..run.checkpoints import read_checkpoint
+from ..run.claims import check_same
+from ..run.layout import BEST, CHECKPOINTS, GONE_ON_WITH, locate, there
 from ..settings import Config
 
 log = logging.getLogger(__name__)

@@ -18,11 +18,11 @@ from ..files import write_yaml
 from ..metrics import figures_of, score
 from ..models.stages import complete
 from ..plots.draw import Settings, redraw_curves
-from ..runs.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
-from ..runs.claims import claimed, finished
-from ..runs.layout import BEST, CHECKPOINTS, CONFIG, WEIGHTS
-from ..runs.record import recorded, tested_of
-from ..runs.summary import show_summary
+from ..run.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
+from ..run.claims import claimed, finished
+from ..run.layout import BEST, CHECKPOINTS, CONFIG, WEIGHTS
+from ..run.record import recorded, tested_of
+from ..run.summary import show_summary
 from ..settings import Config
 from ..tasks.experiment import Experiment, build, refined_experiment
 from .board import Board

@@ -15,7 +15,7 @@ from ..conversion.align import unaligned
 from ..errors import UserError, from_traceback
 from ..models.degree import is_polynomial
 from ..models.stages import Staged
-from ..runs.layout import CHECKPOINTS, TENSORBOARD
+from ..run.layout import CHECKPOINTS, TENSORBOARD
 from ..settings import Config, is_debug, validates
 from ..tasks.experiment import Experiment
 from .board import Board

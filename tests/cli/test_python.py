@@ -7,7 +7,7 @@ import torch
 
 from high_order_nets import train
 from high_order_nets.errors import UserError
-from high_order_nets.runs.folder import metrics_of
+from high_order_nets.run.folder import metrics_of
 from tests.runner import Runner
 
 TINY = ("dataset=digits", "model_name=simple", "trainer=debug", "plots.enabled=false")

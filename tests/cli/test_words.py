@@ -16,8 +16,8 @@ from high_order_nets import __version__, cli
 from high_order_nets.cli import manual
 from high_order_nets.errors import Interrupted, nearest
 from high_order_nets.inference.export import Exported
-from high_order_nets.runs.record import circumstances
-from high_order_nets.runs.summary import show_summary
+from high_order_nets.run.record import circumstances
+from high_order_nets.run.summary import show_summary
 from high_order_nets.terminal import going_on
 from tests.runner import Runner
 

@@ -13,7 +13,7 @@ from high_order_nets import cli
 from high_order_nets.errors import UserError
 from high_order_nets.plots.curves import draw_curves
 from high_order_nets.plots.redraw import redraw
-from high_order_nets.runs.history import read_history
+from high_order_nets.run.history import read_history
 from high_order_nets.training import run
 from high_order_nets.training.callbacks import history, plots
 

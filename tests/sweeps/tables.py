@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from high_order_nets.runs.folder import Run
+from high_order_nets.run.folder import Run
 from high_order_nets.sweeps import table
 
 FIGURES = {"test_acc": 0.5, "test_acc5": 0.75, "val_acc": 0.25, "parameters": 1234, "macs": 56789, "seconds": 1234.56}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from high_order_nets import cli
 from high_order_nets.plots.compared import draw_compared
-from high_order_nets.runs.folder import Run
+from high_order_nets.run.folder import Run
 from high_order_nets.sweeps import plot, table
 from high_order_nets.sweeps.cost_plot import name_of, telling
 from high_order_nets.sweeps.epoch_plot import LINES, courses

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets.errors import UserError
-from high_order_nets.runs.folder import Run
+from high_order_nets.run.folder import Run
 from high_order_nets.sweeps.options import Options, check_names, keep, parse
 from tests.sweeps.tables import make
 

@@ -12,7 +12,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from high_order_nets.metrics import metric
-from high_order_nets.runs.folder import Run
+from high_order_nets.run.folder import Run
 from high_order_nets.sweeps import plot, table
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from high_order_nets.metrics import metric
-from high_order_nets.runs.folder import Run
+from high_order_nets.run.folder import Run
 from high_order_nets.sweeps import table
 from tests.sweeps.tables import make, two
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from high_order_nets.config import compose
 from high_order_nets.config.overrides import parse
 from high_order_nets.errors import UserError
-from high_order_nets.runs.claims import check_same
-from high_order_nets.runs.folder import Run, read
+from high_order_nets.run.claims import check_same
+from high_order_nets.run.folder import Run, read
 from high_order_nets.settings import both_deciding, deciding, upgraded, validates
 from high_order_nets.sweeps import plot, sweep, table
 from tests.sweeps.tables import FIGURES, leave, make

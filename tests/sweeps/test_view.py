@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console
 
 from high_order_nets import cli
-from high_order_nets.runs.folder import Run
+from high_order_nets.run.folder import Run
 from high_order_nets.sweeps import table
 from high_order_nets.sweeps.view import lay_out
 

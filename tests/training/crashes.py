@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from high_order_nets.runs.checkpoints import read_checkpoint
+from high_order_nets.run.checkpoints import read_checkpoint
 
 TIMES = ("date", "seconds", "total_seconds", "seconds_per_epoch", "images_per_second")
 """What of metrics.json differs between two runs."""

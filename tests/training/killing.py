@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from high_order_nets.runs.checkpoints import read_checkpoint
+from high_order_nets.run.checkpoints import read_checkpoint
 from high_order_nets.training import run
 from high_order_nets.training.checkpoint_io import WholeFiles
 from tests.training.crashes import assert_equal, results

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from high_order_nets import load
 from high_order_nets.conversion.align import align
-from high_order_nets.runs.checkpoints import read_checkpoint
+from high_order_nets.run.checkpoints import read_checkpoint
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.experiment import build
 from high_order_nets.training import run

@@ -8,7 +8,7 @@ import torch
 from high_order_nets.errors import UserError
 from high_order_nets.training import resume
 from high_order_nets.training.resume import Start, find_start
-from tests.runs.folders import CONFIG, checkpoint
+from tests.run.folders import CONFIG, checkpoint
 
 
 def test_a_new_run_begins_with_its_first_step(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from high_order_nets import cli
 from high_order_nets.errors import Diverged
-from high_order_nets.runs.checkpoints import read_checkpoint
+from high_order_nets.run.checkpoints import read_checkpoint
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training.callbacks.divergence import first_non_finite

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from high_order_nets.conversion.growth import refined_to
 from high_order_nets.layers import HighOrderLayer
-from high_order_nets.runs.checkpoints import read_checkpoint
+from high_order_nets.run.checkpoints import read_checkpoint
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.experiment import build
 from high_order_nets.training import run

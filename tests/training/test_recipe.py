@@ -16,7 +16,7 @@ from high_order_nets.errors import Interrupted
 from high_order_nets.layers import HighOrderLinear
 from high_order_nets.optim.groups import parameter_groups, regroup
 from high_order_nets.optim.schedules import make_schedule, relative_rate
-from high_order_nets.runs.record import _status
+from high_order_nets.run.record import _status
 from high_order_nets.settings import UNIMPORTANT, deciding
 from high_order_nets.tasks import Classification
 from high_order_nets.training import resume

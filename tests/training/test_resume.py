@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from high_order_nets.runs import checkpoints
+from high_order_nets.run import checkpoints
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training.callbacks.saver import Saver

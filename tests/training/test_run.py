@@ -12,7 +12,7 @@ from high_order_nets.config import knobs
 from high_order_nets.config.catalogue import choices_of
 from high_order_nets.conversion import swaps
 from high_order_nets.errors import Diverged, UserError
-from high_order_nets.runs.history import read_history
+from high_order_nets.run.history import read_history
 from high_order_nets.training import run
 
 FAST = ("model_name=simple", "dataset=digits", "max_epochs=1", "train_fraction=0.3")

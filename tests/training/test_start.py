@@ -14,7 +14,7 @@ import torch
 
 from high_order_nets import cli
 from high_order_nets.errors import Interrupted, UserError
-from high_order_nets.runs.claims import claimed, finished
+from high_order_nets.run.claims import claimed, finished
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run, trainer
 from high_order_nets.training.callbacks.lines import EpochLines

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from ...metrics import figures_of
-from ...runs.history import is_column, number, rows, write
-from ...runs.layout import HISTORY
+from ...run.history import is_column, number, rows, write
+from ...run.layout import HISTORY
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from ...plots.draw import Settings, draw, ending, write
 from ...plots.observe import check_layers
-from ...runs.layout import PLOTS
+from ...run.layout import PLOTS
 from ...settings import Config
 from ...tasks.experiment import Experiment
 

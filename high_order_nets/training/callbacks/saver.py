@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from ...errors import Diverged, Interrupted, UserError
 from ...metrics import metric
 from ...optim.groups import regroup
-from ...runs.layout import BEST, LAST
+from ...run.layout import BEST, LAST
 from ...settings import Config, validates
 from .signals import StopBetweenSteps
 

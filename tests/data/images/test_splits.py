@@ -9,7 +9,7 @@ from high_order_nets import cli
 from high_order_nets.data.images.digits import load_digits
 from high_order_nets.data.images.tensors import ImageData
 from high_order_nets.errors import UserError
-from high_order_nets.runs.folder import metrics_of
+from high_order_nets.run.folder import metrics_of
 
 
 def numbered(counts: list[int]) -> ImageData:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from high_order_nets.errors import Diverged, Interrupted, UserError
-from high_order_nets.runs import record
-from high_order_nets.runs.record import circumstances, figures_of, recorded
+from high_order_nets.run import record
+from high_order_nets.run.record import circumstances, figures_of, recorded
 from high_order_nets.training.run import device_of, sizes_of
 
 RECORD = {"command": "train n=3", "seed": 7, "choices": {"norm": "batch"}}

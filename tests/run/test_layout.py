@@ -11,8 +11,8 @@ from PIL import Image
 
 from high_order_nets import cli, load
 from high_order_nets.errors import UserError
-from high_order_nets.runs import layout
-from high_order_nets.runs.layout import DRAWN, TESTED, USED, locate, run_of
+from high_order_nets.run import layout
+from high_order_nets.run.layout import DRAWN, TESTED, USED, locate, run_of
 
 PACKAGE = Path(layout.__file__).parents[1]
 FILES = [file for file in PACKAGE.rglob("*.py") if file.name not in ("layout.py", "paths.py")]

@@ -16,11 +16,11 @@ from torch import nn
 from high_order_nets.errors import UserError
 from high_order_nets.models.resnet import resnet10_small
 from high_order_nets.models.stages import Staged
-from high_order_nets.runs import checkpoints
-from high_order_nets.runs.checkpoints import load_state, read_checkpoint
+from high_order_nets.run import checkpoints
+from high_order_nets.run.checkpoints import load_state, read_checkpoint
 from high_order_nets.training.checkpoint_io import WholeFiles
 from high_order_nets.training.run import save_weights
-from tests.runs.folders import checkpoint
+from tests.run.folders import checkpoint
 
 
 def test_checkpoints_are_written_whole_and_read_on_the_cpu(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from high_order_nets.errors import UserError
 from high_order_nets.files import sweep, whole_file, write_text
-from high_order_nets.runs.checkpoints import read_checkpoint
+from high_order_nets.run.checkpoints import read_checkpoint
 from high_order_nets.tasks import Classification
 from high_order_nets.training import run
 from high_order_nets.training.checkpoint_io import WholeFiles

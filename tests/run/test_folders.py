@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from high_order_nets.errors import UserError
-from high_order_nets.runs.claims import check_same, claimed, finished
-from high_order_nets.runs.folder import Run, is_finished, jobs_of, planned, read
+from high_order_nets.run.claims import check_same, claimed, finished
+from high_order_nets.run.folder import Run, is_finished, jobs_of, planned, read
 from high_order_nets.settings import deciding
-from tests.runs.folders import CONFIG, write
+from tests.run.folders import CONFIG, write
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
