@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .conversion.refine import coarsen as coarsen
     from .conversion.refine import refine as refine
     from .inference.load import load as load
+    from .sweeps.frame import runs as runs
     from .tasks.fit import fit as fit
 
 __version__ = "0.1.0"
@@ -22,9 +23,10 @@ _LAZY = {
     "update_interval": "high_order_nets.conversion.interval",
     "fit": "high_order_nets.tasks.fit",
     "load": "high_order_nets.inference.load",
+    "runs": "high_order_nets.sweeps.frame",
     "train": "high_order_nets.cli.python",
 }
-__all__ = ["align", "coarsen", "convert", "fit", "load", "refine", "train", "update_interval"]
+__all__ = ["align", "coarsen", "convert", "fit", "load", "refine", "runs", "train", "update_interval"]
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,7 @@ from high_order_nets.models.mlp import HighOrderMLP
 
 def test_the_package_shows_its_functions() -> None:
     public = [name for name in dir(high_order_nets) if not name.startswith("_")]
-    expected = ["align", "coarsen", "convert", "fit", "load", "refine", "train", "update_interval"]
+    expected = ["align", "coarsen", "convert", "fit", "load", "refine", "runs", "train", "update_interval"]
     assert sorted(public) == expected
 
 
