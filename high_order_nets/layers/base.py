@@ -29,8 +29,8 @@ class HighOrderLayer(nn.Module):
 
     neuron = "sum"
     interval: Tensor | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
+    running_mean: Tensor
+    running_var: Tensor
 
     def __init__(
         self, ordinary_shape: tuple[int, ...], inputs: Inputs, synapse: Synapse, bias: int | None, **factory: Any
@@ -53,9 +53,9 @@ class HighOrderLayer(nn.Module):
         self.base_weight = parameter(first, *rest) if synapse.base else None
         self.register_buffer("interval", None)
         self.momentum = 0.1 if synapse.align == "batch" else None
-        for name, start in (("running_mean", 0.0), ("running_var", 1.0)):
-            normed = self.momentum is not None
-            self.register_buffer(name, torch.full((inputs.channels,), start, **factory) if normed else None)
+        if self.momentum is not None:
+            self.register_buffer("running_mean", torch.zeros(inputs.channels, **factory))
+            self.register_buffer("running_var", torch.ones(inputs.channels, **factory))
         self.register_buffer("_transform", self._exact_transform(), persistent=False)
         self.reset_parameters()
 
