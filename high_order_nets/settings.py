@@ -16,6 +16,8 @@ DEBUG_EPOCHS, DEBUG_IMAGES = 1, 16
 """What trainer=debug trains: epochs, and images a batch at most."""
 UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "measure", "checkpoint", "unread")
 """What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, unread."""
+OPEN = "rules"
+"""The knob whose keys are patterns, not names: it is one value."""
 ABSENT = object()
 NEWER: dict[str, Any] = {
     "block.name": "residual",
@@ -47,16 +49,16 @@ KNOB = re.compile(r"\$\{(\w+)\}")
 
 
 def walk(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each key as a dotted name with its value: that of a nest first, then those in it."""
+    """Yield each key as a dotted name with its value: that of a nest first, then those in it, but for rules."""
     for key, value in config.items():
         yield f"{prefix}{key}", value
-        if isinstance(value, dict):
+        if isinstance(value, dict) and f"{prefix}{key}" != OPEN:
             yield from walk(value, f"{prefix}{key}.")
 
 
 def flat(config: Config) -> dict[str, Any]:
     """Flatten nested settings to dotted names."""
-    return {key: value for key, value in walk(config) if not isinstance(value, dict)}
+    return {key: value for key, value in walk(config) if not isinstance(value, dict) or key == OPEN}
 
 
 def at(config: Config, key: str) -> Any:
@@ -103,7 +105,12 @@ def validates(config: Config) -> bool:
 
 def shares_functions(config: Config) -> bool:
     """Return whether connections share functions: in the layers, or in front of the pooling."""
-    return bool(config["sharing"] != "synapse" or config["pool_function"])
+    return bool(named_in(config, "sharing") != {"synapse"} or config["pool_function"])
+
+
+def named_in(config: Config, knob: str) -> set[Any]:
+    """Return the values of a knob of the functions: its own, and those that rules give it."""
+    return {config[knob], *(own[knob] for own in config[OPEN].values() if knob in own)}
 
 
 def is_debug(config: Config) -> bool:

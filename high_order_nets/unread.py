@@ -27,8 +27,17 @@ STEMS = ("resnet", "resnext", "densenet")
 """The networks that take another stem; all others have one of their own."""
 
 
-def _product(config: Config) -> bool:
-    return config["layer_type"].get("neuron") == "product"
+def _layer_types(config: Config) -> list[Config]:
+    """Give the layer type, and those that rules name."""
+    return [config["layer_type"], *({} if _makes_its_layers(config) else config.get("layer_types", {})).values()]
+
+
+def _neurons(config: Config) -> set[str]:
+    return {each.get("neuron", "sum") for each in _layer_types(config) if targets.is_basis(each["_target_"])}
+
+
+def _standard(config: Config) -> bool:
+    return all(each["_target_"] is None for each in _layer_types(config))
 
 
 def _lbfgs(config: Config) -> bool:
@@ -36,7 +45,7 @@ def _lbfgs(config: Config) -> bool:
 
 
 def _no_synapse(config: Config) -> bool:
-    return not targets.is_basis(config["layer_type"]["_target_"])
+    return not _neurons(config)
 
 
 def _own_stem(config: Config) -> bool:
@@ -68,13 +77,13 @@ OWN_LOSS = ("language", "regression", "implicit_image", "burgers")
 """Tasks that do not read the flat knobs of the loss."""
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (FUNCTIONS, "layer_type", _no_synapse),
-    (("skip", "linear_output", "pool_function"), "layer_type", lambda c: c["layer_type"]["_target_"] is None),
-    (("alpha",), "layer_type", lambda config: not _product(config)),
-    (("parameters",), "layer_type", _product),
+    (("skip", "rules", "linear_output", "pool_function"), "layer_type", _standard),
+    (("alpha",), "layer_type", lambda config: "product" not in _neurons(config)),
+    (("parameters",), "layer_type", lambda config: _neurons(config) == {"product"}),
     (OF_SHARED, "sharing", lambda config: not shares_functions(config)),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
-    (("width", "rescale_planes", "skip", "linear_output", "pool_function"), "model_name", _makes_its_layers),
+    (("width", "rescale_planes", "skip", "rules", "linear_output", "pool_function"), "model_name", _makes_its_layers),
     (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
     (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
     (("task.cells",), "task.residual", lambda config: config["task"].get("residual") == "pointwise"),

@@ -199,5 +199,7 @@ def require_name(option: str, value: Any, names: Collection[str]) -> None:
 
 FIELDS = tuple(f.name for f in fields(Synapse) if f.name not in ("basis", "neuron"))
 """What a layer type's name leaves open of its synapse beside the basis."""
-OPTIONS = ("n", "segments", "scale", *FIELDS)
+SIZES = {"n": "n", "segments": "segments", "scale": "length"}
+"""What can be said of its basis, by the names that bases have for it."""
+OPTIONS = (*SIZES, *FIELDS)
 """What can be said of a layer type beside its name."""

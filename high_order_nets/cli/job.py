@@ -43,7 +43,8 @@ class Job:
         multirun = hydra.mode == RunMode.MULTIRUN
         if multirun:
             log.info("job %s: %s", hydra.job.num, " ".join(hydra.overrides.task))
-        plain = recorded(to_plain(config, hydra.runtime.choices), config) | {"command": self.command}
+        folders = [Path(str(place).removeprefix("file://")) for place in hydra.searchpath]
+        plain = recorded(to_plain(config, hydra.runtime.choices), config, folders) | {"command": self.command}
         if self.skip_finished and is_finished(folder) and _same(folder, plain):
             log.info("job %s: finished already", hydra.job.num)
             return _score(folder)

@@ -14,13 +14,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .. import targets, unread
 from ..errors import UserError, expected, nearest, show, twin
+from ..paths import conf_dir
 from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, deciding, is_debug, walk
-from . import guard
+from . import guard, layer_rules
 from .automatic import settled
 from .catalogue import GROUPS
 from .growing import grown
 from .knobs import check_values
-from .overrides import ALIASES, RENAMED, search_path
+from .overrides import ALIASES, OPEN, RENAMED, search_path
 
 HELP = "; high-order-nets train --help lists them"
 LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
@@ -38,7 +39,8 @@ def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> Config:
     Refinements that are planned by where they end are written out, and what auto says of intervals.
     """
     plain: Any = OmegaConf.to_container(_own(config), resolve=True, throw_on_missing=True)
-    return settled(grown(plain | {"choices": {group: choices.get(group) for group in GROUPS}}))
+    named = layer_rules.named(plain)
+    return settled(grown(named | {"choices": {group: choices.get(group) for group in GROUPS}}))
 
 
 def in_force(plain: Config) -> Config:
@@ -48,15 +50,25 @@ def in_force(plain: Config) -> Config:
     return plain | {"max_epochs": DEBUG_EPOCHS, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
 
 
-def recorded(plain: Config, composed: DictConfig) -> Config:
-    """Return what a checked config amounts to, with the names of the knobs that it does not read under `unread`."""
-    config = in_force(plain)
-    return config | {"unread": unread.record(config, _text(composed))}
+def recorded(plain: Config, composed: DictConfig, folders: Sequence[Path] = ()) -> Config:
+    """Return what a checked config amounts to, with what it does not say itself.
+
+    That are the layer types that its rules name, from conf/ and the other `folders` of groups, under `layer_types`, and
+    the names of the knobs that it does not read under `unread`.
+    """
+    config, text = _completed(in_force(plain), composed, folders)
+    return config | {"unread": unread.record(config, text)}
 
 
-def _text(config: DictConfig) -> str:
-    """Return the config as it was composed, its ${references} unresolved."""
-    return str(OmegaConf.to_container(_own(config), resolve=False))
+def _completed(plain: Config, composed: DictConfig, folders: Sequence[Path]) -> tuple[Config, str]:
+    """Return the config with the layer types that rules name, and all as text, the ${references} unresolved."""
+    bare: Any = OmegaConf.to_container(_own(composed), resolve=False)
+    named = layer_rules.layer_types(plain["rules"], [conf_dir(), *folders])
+    if not named:
+        return plain, str(bare)
+    bare["layer_types"] = named
+    types = OmegaConf.to_container(OmegaConf.create(bare).layer_types, resolve=True)
+    return plain | {"layer_types": types}, str(bare)
 
 
 def _own(config: DictConfig) -> DictConfig:
@@ -120,8 +132,11 @@ class Checker:
             files = [f"{group}={chosen[group]}" for group in GROUPS if group != "experiment"]
             defaults = self.compose([*files, *paths])
         plain = to_plain(config, chosen)
-        check_values(plain, to_plain(defaults, chosen), _keys(defaults))
-        return CheckedJob(recorded(plain, config), unread.unread(plain, _text(config)))
+        reference = to_plain(defaults, chosen)
+        check_values(plain, reference, _keys(defaults))
+        layer_rules.check(plain, reference)
+        folders = [self.groups_dir] if self.groups_dir else []
+        return CheckedJob(recorded(plain, config, folders), unread.unread(*_completed(plain, config, folders)))
 
     def check_hydra(self, overrides: Sequence[Override], config: DictConfig, paths: list[str]) -> None:
         """Refuse what Hydra's own part may not say."""
@@ -180,13 +195,18 @@ def check_key(override: Override, known: list[str]) -> None:
             raise UserError(
                 f"{override.input_line}: did you mean {meant}={str(override.input_line).partition('=')[2]}?"
             )
+        if key.startswith("rules."):
+            pattern, _, option = key.removeprefix("rules.").rpartition(".")
+            meant = f"rules={{{pattern}:{{{option}:{override.get_value_element_as_str()}}}}}"
+            raise UserError(f"{override.input_line}: did you mean {meant}?")
         like = next((short for short, meant in RENAMED.items() if meant == key), key)
         raise UserError(f"{override.input_line}: unknown key {key}{nearest(like, known, HELP)}")
 
 
 def _check_plain(override: Override, known: list[str]) -> None:
     """Refuse +key=value and ~key, other than of Hydra's own part."""
-    if override.is_hydra_override() or not (override.is_add() or override.is_force_add() or override.is_delete()):
+    adds = override.is_add() or (override.is_force_add() and override.key_or_group not in OPEN)
+    if override.is_hydra_override() or not (adds or override.is_delete()):
         return
     line, verb = override.input_line, "removed" if override.is_delete() else "added"
     raise UserError(f"{line}: keys cannot be {verb}{nearest(override.key_or_group, known)}")

@@ -22,11 +22,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .. import unread
 from ..errors import UserError, show
-from ..names import DIMENSIONS, TORCHVISION
+from ..names import TORCHVISION
 from ..paths import conf_dir, project_root
 from ..settings import Config
-from . import jobs
-from .catalogue import own_datasets, takes_dimensions
+from . import jobs, layer_rules
+from .catalogue import own_datasets
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
 from .overrides import Arguments, quote, search_path
 
@@ -92,7 +92,8 @@ def _refusing() -> Iterator[None]:
 @contextmanager
 def _composer(groups_dir: Path | None = None, root: Path | None = None) -> Iterator[ConfigLoader]:
     """Open conf/ for composition, with the names that have no file of their own."""
-    _register("layer_type", _layer_types([conf_dir(), groups_dir] if groups_dir else [conf_dir()]))
+    folders = [conf_dir(), groups_dir] if groups_dir else [conf_dir()]
+    _register("layer_type", layer_rules.dimensioned(layer_rules.files(folders)))
     _register("model_name", {name: {"_target_": f"torchvision.models.{name}"} for name in TORCHVISION})
     _register("dataset", _datasets(root))
     with initialize_config_dir(str(conf_dir()), job_name="high-order-nets", version_base="1.3"):
@@ -105,18 +106,6 @@ def _register(group: str, nodes: Mapping[str, Any]) -> None:
     store.repo.pop(group, None)
     for name, node in nodes.items():
         store.store(group=group, name=name, node=node)
-
-
-def _layer_types(folders: Sequence[Path]) -> dict[str, Any]:
-    """Return polynomial2d for polynomial, and so on for each layer type whose neurons add."""
-    found: dict[str, Any] = {}
-    for file in (file for folder in folders for file in (folder / "layer_type").glob("*.yaml")):
-        node = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if not isinstance(node, dict):
-            raise UserError(f"{file}: expected the keys of a layer type, such as _target_")
-        if takes_dimensions(node):
-            found |= {file.stem + dimensions: node for dimensions in DIMENSIONS}
-    return found
 
 
 def _datasets(root: Path | None) -> dict[str, Any]:

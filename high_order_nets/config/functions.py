@@ -2,7 +2,7 @@
 
 from .. import targets
 from ..errors import UserError, show
-from ..settings import Config, shares_functions
+from ..settings import Config, named_in, shares_functions
 
 RATES = {"lr": 1, "frozen": 0, "until": 1}
 """The knobs of their rate, each with its value where it is the others'."""
@@ -38,7 +38,7 @@ def _without_degrees(config: Config) -> str | None:
     if not str(layer["_target_"]).endswith((".Polynomial", ".Fourier")) or layer.get("neuron") == "product":
         name = f"layer_type={config['choices']['layer_type']}"
         return f"{name} has no coefficients by degree; take polynomial or fourier"
-    if config["sharing"] != "synapse" or config["parameters"] != "spectral":
+    if "synapse" not in named_in(config, "sharing") or "spectral" not in named_in(config, "parameters"):
         return "is of coefficients of a function a connection; take sharing=synapse parameters=spectral"
     return "optimizer=lbfgs knows no decay; take another" if _lbfgs(config) else None
 

@@ -1,7 +1,6 @@
 """What each knob may be beyond the type of its default, and which go together."""
 
 import math
-from itertools import pairwise
 from typing import Any
 
 from .. import targets
@@ -9,6 +8,7 @@ from ..errors import UserError, nearest, show
 from ..names import layer_name
 from ..settings import ABSENT, Config, at, validates
 from .functions import check_functions
+from .refinement import PARTS, check_refinement
 from .rules import Rule, is_number, is_whole, number, whole, word
 
 NULL = Rule("null", lambda value: value is None)
@@ -33,6 +33,10 @@ _URLS = Rule(
     "a list of addresses such as [https://example.org/a.zip]",
     lambda value: isinstance(value, list) and all(str(url).startswith(("http://", "https://")) for url in value),
 )
+_RULES = Rule(
+    "patterns of module names with options, such as {layer1.*:{sharing:synapse}}",
+    lambda value: isinstance(value, dict) and all(isinstance(own, dict) for own in value.values()),
+)
 _COUNTS = Rule("whole numbers of at least 1, such as [4]", lambda value: _SIZES.holds(value) and bool(value))
 _FACTORS = Rule(
     "numbers of at least 0, such as [1,4,16]",
@@ -49,7 +53,6 @@ ACTIVATIONS = (
 DOMAINS = ("extrapolate", "linear", "clamp", "tanh", "mirror")
 TARGETS = ("sine", "chirp", "runge", "kink", "step", "exp_sine", "xor", "peaks", "polar", "waves")
 PHOTOGRAPHS = ("china", "flower")
-PARTS = tuple(f"model_name.{part}" for part in ("first", "inner", "last"))
 
 # A knob that is not here must have the type of its default in conf/.
 RULES: dict[str, Rule] = {
@@ -70,6 +73,7 @@ RULES: dict[str, Rule] = {
     "stem": word("auto", "cifar", "cifar2", "imagenet"),
     "activation": word(*ACTIVATIONS),
     "skip": _STRINGS | _STRING,
+    "rules": _RULES,
     "loss": word("cross_entropy", "mse"),
     "label_smoothing": number("[0, 1)"),
     "max_epochs": whole("[1, inf)"),
@@ -205,7 +209,17 @@ def expected(key: str, default: Any) -> str:
     return RULES[key].words if key in RULES else _kind(default)
 
 
+def check_value(name: str, key: str, value: Any, default: Any) -> None:
+    """Refuse a value, given by the name, that breaks the rule of a knob or is not like its default."""
+    if key in RULES:
+        RULES[key].check(name, value)
+    elif not _is_like(value, default):
+        raise UserError(f"{name}={show(value)}: expected {expected(key, default)}, as its default {show(default)}")
+
+
 def _check_like(value: Any, default: Any, key: str, known: list[str]) -> None:
+    if key in RULES:  # checked already
+        return
     if isinstance(default, dict) and isinstance(value, dict):
         for name in {**value, **default}:
             path = f"{key}.{name}" if key else str(name)
@@ -216,8 +230,8 @@ def _check_like(value: Any, default: Any, key: str, known: list[str]) -> None:
             _check_like(value[name], default[name], path, known)
     elif isinstance(default, dict) and isinstance(value, bool) and (flat := key.rpartition(".")[2]) in known:
         raise UserError(f"{key}={show(value)}: {key} has keys of its own; did you mean {flat}={show(value)}?")
-    elif key not in RULES and not _is_like(value, default):
-        raise UserError(f"{key}={show(value)}: expected {expected(key, default)}, as its default {show(default)}")
+    else:
+        check_value(key, key, value, default)
 
 
 def _is_like(value: Any, default: Any) -> bool:
@@ -258,40 +272,19 @@ def _check_together(config: Config) -> None:
             f"block={chosen['block']}: model_name={chosen['model_name']} has no blocks to choose; take pinet18, "
             "pinet50, resnet10 or resnet10_small"
         )
-    _check_refinement(config, config["refine"])
+    check_refinement(config, config["refine"])
     check_functions(config, config["functions"])
-    family, dimensions = layer_name(config["choices"]["layer_type"])
+    check_dimensions(config, "layer_type", config["choices"]["layer_type"])
+
+
+def check_dimensions(config: Config, name: str, layer_type: str) -> None:
+    """Refuse a layer type, given by the name, that is for convolutions of other dimensions than the data have."""
+    family, dimensions = layer_name(layer_type)
     if dimensions not in ("", "2d") and config["dataset"].get("kind", "images") == "images":
-        rule = "images have two dimensions"
-        raise UserError(f"layer_type={family}{dimensions}: {rule}; nearest valid name: {family}2d")
+        raise UserError(f"{name}={layer_type}: images have two dimensions; nearest valid name: {family}2d")
 
 
 def _ordinary(block: Config) -> bool:
     """Say whether the block is the one that all ResNets have."""
     ordinary = {"name": "residual", "gate": "none", "funnel": "none", "last": True}
     return all(block.get(key, value) == value for key, value in ordinary.items())
-
-
-def _check_refinement(config: Config, refine: Config) -> None:
-    """Refuse refinements that never come, that lose functions, or that the layer type does not have."""
-    epochs, sizes = refine["epochs"], {key: refine[key] for key in ("n", "segments") if refine[key]}
-    for key, values in sizes.items():
-        for part in PARTS:
-            if at(config, f"{part}.{key}") not in (ABSENT, None):
-                raise UserError(f"refine.{key}={values}: refines all layers alike; leave {part}.{key} out")
-        if len(values) != len(epochs):
-            raise UserError(f"refine.{key}={values}: expected one for each of refine.epochs={epochs}")
-        if key not in config["layer_type"]:
-            raise UserError(f"refine.{key}={values}: layer_type={config['choices']['layer_type']} has no {key}")
-        for before, after in pairwise([config["layer_type"][key], *values]):
-            if after < before or (key == "segments" and after % before):
-                rule = "n may not fall" if key == "n" else "segments may only become multiples"
-                raise UserError(f"refine.{key}={values}: {rule}, and {before} comes before {after}")
-    if epochs and not sizes:
-        raise UserError(f"refine.epochs={epochs}: needs refine.n or refine.segments")
-    if sorted(set(epochs)) != epochs:
-        raise UserError(f"refine.epochs={epochs}: expected growing numbers")
-    if epochs and epochs[-1] >= config["max_epochs"]:
-        raise UserError(f"refine.epochs={epochs}: training ends after max_epochs={config['max_epochs']}")
-    if epochs and config["choices"]["trainer"] == "ddp":
-        raise UserError(f"refine.epochs={epochs}: one process alone can refine; take trainer=gpu or cpu")

@@ -34,6 +34,8 @@ REFINES = "mlp.p_refine"
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
 LITERAL = ("text", "path", "ckpt", "resume", "dataset.root", "dataset.path")
+OPEN = ("rules",)
+"""Knobs whose keys are the user's own, which Hydra takes only where they are said to be new."""
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
 GRID = "+"
 """The word that begins a grid of a sweep; the words before the first are shared by all."""
@@ -158,7 +160,7 @@ def _rewrite(argument: str, multirun: bool) -> str:
         return f"activation={','.join(_activation(argument, word) for word in value.split(','))}"
     if key in LITERAL:
         return f"{key}={quote(value)}"
-    return _readable(RENAMED.get(key, key), value)
+    return _readable(f"++{key}" if key in OPEN else RENAMED.get(key, key), value)
 
 
 def _readable(key: str, value: str) -> str:

@@ -1,24 +1,22 @@
 """convert: any nn.Module → its high-order variant, with a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from fnmatch import fnmatch
 from typing import Any
 
 from torch import nn
 
-from ..basis.synapse import OPTIONS
 from ..errors import UserError
-from ..layers import HighOrder, HighOrderLayer, LayerType, Synapse, make_synapse
-from ..layers.keywords import check_keywords
-from ..layers.layer_type import LAYERS, refuse_options
+from ..layers import HighOrderLayer, LayerType, Synapse
+from ..layers.layer_type import LAYERS
 from ..names import layer_name
 from .bonds import Bonds, given_attributes
 from .counting import count_parameters, count_reduced_parameters
+from .patterns import check_pattern, layer_names, matches
 from .pooling import add_pool_function, check_pooling
 from .report import Kept, Report, Swap
+from .rules import Rules, typed
 from .source import STATISTICS, reader_of
 from .swaps import (
     ACTIVATIONS,
@@ -32,9 +30,6 @@ from .swaps import (
 )
 from .widths import WITH_WIDTH, scalable, scale_width, width_matching
 
-DEFAULTS = {"scale": 4.0, "domain": "tanh", "parameters": "spectral"}
-"""The synapse options that win in training (results/cifar100_cpu.md); the layers themselves default to the seed's."""
-
 
 def convert(
     module: nn.Module,
@@ -44,6 +39,7 @@ def convert(
     activation: str = "auto",
     rescale_planes: float | str = 1,
     skip: str | Sequence[str] = (),
+    rules: Mapping[str, Mapping[str, Any]] | Rules | None = None,
     linear_output: bool = True,
     pool_function: bool = False,
     **options: Any,
@@ -59,6 +55,8 @@ def convert(
       `match`: until the parameter count equals the module's; `match_reduced`: the same, the constants of a neuron
       counted once.
     - skip: `stem`, `head`, `downsample` or patterns of module names that are left as they are.
+    - rules: options of their own for the layers that a word or pattern means, `{"layer1.*": {"sharing": "synapse"}}`,
+      and another layer_type; of one option the last rule that names it counts.
     - linear_output: keep the classifier head linear.
     - pool_function: put a function a channel between a ResNet's last block and its mean over the image.
 
@@ -69,35 +67,35 @@ def convert(
     if not module._modules:  # a bare layer, which is no head, or a bare norm: it takes a parent to be replaced in
         choices = {"norm": norm, "activation": activation, "rescale_planes": rescale_planes, "skip": skip}
         choices["pool_function"] = pool_function
-        net, report = convert(nn.Sequential(module), layer_type, linear_output=False, **choices, **options)
+        parent = nn.Sequential(module)
+        net, report = convert(parent, layer_type, linear_output=False, rules=rules, **choices, **options)
         return net.get_submodule("0"), report
     check_names(norm, activation)
-    new = _layer_type(layer_type, options)
-    skip = (skip,) if isinstance(skip, str) else tuple(skip)
-    if activation == "auto":
-        activation = "none" if new is not None and new.bends else "keep"
-    _check_skip(module, skip)
+    chosen = rules if isinstance(rules, Rules) else typed(convert, layer_type, options, rules or {})
+    names = layer_names(module)
+    left = _left(skip, linear_output, names)
+    types = chosen.types(names)
+    _check_use(chosen, left, names)
+    for kind in (layer_type, *(rule.get("layer_type") for rule in chosen.patterns.values())):
+        _check_dimensions(module, kind)
     if pool_function:
-        check_pooling(module, new)
-    plan = _Plan(new, norm, activation, skip + (("head",) if linear_output else ()), pool_function)
-    _check_dimensions(module, layer_type)
+        check_pooling(module, chosen.main)
+    used = [each for each in (chosen.main, *types.values()) if each is not None]
+    if auto := activation == "auto":
+        activation = "none" if any(each.bends for each in used) else "keep"
+    plan = _Plan(chosen.main, types, norm, activation, auto, left, pool_function)
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
     plan.apply(net, divisor)
     return net, plan.report(module, net, divisor)
 
 
-def _layer_type(layer_type: str | Synapse | LayerType | None, options: dict[str, Any]) -> LayerType | None:
-    standard = layer_type in ("standard", None)
-    try:
-        check_keywords(convert, options, OPTIONS)
-        if not isinstance(layer_type, Synapse | LayerType):
-            synapse = make_synapse("polynomial" if standard else str(layer_type), **(DEFAULTS | options))
-            return None if standard else HighOrder(synapse)
-        refuse_options(layer_type, options)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
-    return HighOrder(layer_type) if isinstance(layer_type, Synapse) else layer_type
+def _left(skip: str | Sequence[str], linear_output: bool, names: Sequence[str]) -> tuple[str, ...]:
+    """Give the words and patterns of what is left as it is."""
+    patterns = (skip,) if isinstance(skip, str) else tuple(skip)
+    for pattern in patterns:
+        check_pattern("skip", pattern, names)
+    return patterns + (("head",) if linear_output else ())
 
 
 def _check_dimensions(module: nn.Module, layer_type: str | Synapse | LayerType | None) -> None:
@@ -110,19 +108,22 @@ def _check_dimensions(module: nn.Module, layer_type: str | Synapse | LayerType |
         raise UserError(f"layer_type={layer_type}: fits none of this network's convolutions; nearest name: {others}")
 
 
-def _check_skip(module: nn.Module, skip: tuple[str, ...]) -> None:
-    """Refuse a pattern that matches no layer: it would silently do nothing."""
-    names = [name for name, m in module.named_modules() if isinstance(m, LAYERS)]
-    for pattern in skip:
-        if not any(_matches(pattern, name, names) for name in names):
-            near = get_close_matches(pattern, ["stem", "head", "downsample", *names], 1, 0)
-            raise UserError(f"skip={pattern}: matches no layer; nearest name: {', '.join(near)}")
+def _check_use(rules: Rules, left: tuple[str, ...], names: Sequence[str]) -> None:
+    """Refuse a rule whose layers all stay as they are."""
+    for pattern in rules.patterns:
+        reasons = {_skipped(left, name, names) for name in names if matches(pattern, name, names)}
+        if None not in reasons:
+            raise UserError(
+                f"rules={pattern}: its layers are left as they are ({', '.join(sorted(map(str, reasons)))})"
+            )
 
 
-def _matches(pattern: str, name: str, names: list[str]) -> bool:
-    """Say whether a word or pattern of `skip` means this layer among all layers' names."""
-    words = {"stem": names[:1], "head": names[-1:], "downsample": [n for n in names if "downsample" in n.split(".")]}
-    return name in words.get(pattern, []) or fnmatch(name, pattern) or name.startswith(f"{pattern}.")
+def _skipped(left: tuple[str, ...], name: str, names: Sequence[str]) -> str | None:
+    """Say which of the patterns to be left a layer is of."""
+    for pattern in left:
+        if name in names and matches(pattern, name, names):
+            return "linear head" if pattern == "head" else f"skip={pattern}"
+    return None
 
 
 COUNTS = {"match": count_parameters, "match_reduced": count_reduced_parameters}
@@ -153,32 +154,40 @@ def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> f
 class _Plan:
     """What is to be done to a network, and what was done."""
 
-    layer_type: LayerType | None
+    main: LayerType | None
+    types: dict[str, LayerType | None]
     norm: str
     activation: str
+    auto: bool
     skip: tuple[str, ...]
     pool_function: bool = False
     swapped: list[Swap] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     new: list[nn.Module] = field(default_factory=list)
     new_layers: set[nn.Module] = field(default_factory=set)
+    bending: set[nn.Module] = field(default_factory=set)
     added: str | None = None
 
     def fresh(self) -> "_Plan":
-        return _Plan(self.layer_type, self.norm, self.activation, self.skip, self.pool_function)
+        return _Plan(self.main, self.types, self.norm, self.activation, self.auto, self.skip, self.pool_function)
+
+    @property
+    def standard(self) -> bool:
+        """Say whether no layer is to be replaced."""
+        return all(each is None for each in (self.main, *self.types.values()))
 
     def apply(self, net: nn.Module, divisor: float) -> None:
         """Do it, in place."""
         if divisor != 1:
             scale_width(net, divisor, f"rescale_planes={divisor:g}")
-        if self.layer_type is not None:
-            self._swap_layers(net, self.layer_type)
+        if not self.standard:
+            self._swap_layers(net)
         if self.norm != "keep":
             self._swap_norms(net)
         if self.activation != "keep":
             self._swap_activations(net)
         if self.pool_function:
-            self.added = add_pool_function(net, self.layer_type)
+            self.added = add_pool_function(net, self.main)
         turn_off_fast_path(net, self.new)
         if self.new_layers and (start := getattr(net, "init_converted", None)):
             start()
@@ -194,26 +203,25 @@ class _Plan:
             self.kept.append(Kept(name, type(module).__name__, reason))
         return reason is None
 
-    def _swap_layers(self, net: nn.Module, layer_type: LayerType) -> None:
+    def _swap_layers(self, net: nn.Module) -> None:
         bonds = Bonds(net)
-        names = [name for name, m in net.named_modules() if isinstance(m, LAYERS)]
+        names = list(self.types)
         for name, module in list(net.named_modules()):
-            reason = self._skipped(name, names) or (bonds.reason(module) if isinstance(module, LAYERS) else None)
+            reason = _skipped(self.skip, name, names) or (bonds.reason(module) if name in self.types else None)
             reason = reason or kept_reason(net, name, module, LAYERS)
             if type(module) in LAYERS:
-                reason = reason or layer_type.unsuited(module)
+                reason = reason or self._unsuited(name, module)
             if reason:
                 self.kept.append(Kept(name, type(module).__name__, reason))
-            elif type(module) in LAYERS:
-                new = layer_type.replace(module)
+            elif (new_type := self.types.get(name)) is not None:
+                new = new_type.replace(module)
                 self.new_layers.add(new)
+                self.bending |= {new} if new_type.bends else set()
                 self._replace(net, module, name, new)
 
-    def _skipped(self, name: str, names: list[str]) -> str | None:
-        for pattern in self.skip:
-            if name in names and _matches(pattern, name, names):
-                return "linear head" if pattern == "head" else f"skip={pattern}"
-        return None
+    def _unsuited(self, name: str, layer: nn.Module) -> str | None:
+        layer_type = self.types[name]
+        return "layer_type=standard" if layer_type is None else layer_type.unsuited(layer)
 
     def _swap_norms(self, net: nn.Module) -> None:
         found, bonds = False, Bonds(net)
@@ -241,16 +249,20 @@ class _Plan:
                 self._replace(net, module, name, make_activation(self.activation).to(next(net.parameters())))
 
     def _among_swapped(self, net: nn.Module, name: str) -> bool:
-        """Say whether the nearest enclosing block with layers has a swapped one (all have in a standard network)."""
+        """Say whether the nearest enclosing block with layers has a swapped one (all have in a standard network).
+
+        Only one that bends counts where that is what activations are taken out for.
+        """
+        swapped = self.bending if self.auto else self.new_layers
         while name:
             name = name.rpartition(".")[0]
             block = net.get_submodule(name)
             if is_gate(block):
                 return False
-            if any(isinstance(m, HighOrderLayer) or m in self.new_layers for m in block.modules()):
+            if any(isinstance(m, HighOrderLayer) or m in swapped for m in block.modules()):
                 return True
             if any(isinstance(m, LAYERS) for m in block.modules()):
-                return self.layer_type is None
+                return self.standard
         return False
 
     def _replace(self, net: nn.Module, old: nn.Module, name: str, new: nn.Module) -> None:
@@ -265,4 +277,5 @@ class _Plan:
                 if child is old:
                     setattr(parent, child_name, new.train(old.training))
         self.new.append(new)
-        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen))
+        functions = str(getattr(new, "synapse", ""))
+        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen, functions))

@@ -9,17 +9,22 @@ from ..layers.layer_type import LAYERS
 
 @dataclass(frozen=True)
 class Swap:
-    """One module that was replaced."""
+    """One module that was replaced; `functions` says what stands on the connections of a high-order layer."""
 
     name: str
     old: str
     new: str
     frozen: bool = False
+    functions: str = ""
 
     @property
     def fresh(self) -> bool:
         """Say whether its weights are new: those of a layer are, those of a norm are at their start anyway."""
         return self.old in [layer.__name__ for layer in LAYERS]
+
+    def written(self, functions: bool) -> str:
+        """Say what became of what, with its functions or without."""
+        return f"{self.old} → {self.new}{f' ({self.functions})' if functions and self.functions else ''}"
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ class Report:
         return str(self)
 
     def __str__(self) -> str:
-        swaps = Counter(f"{swap.old} → {swap.new}" for swap in self.swapped)
+        differ = len({swap.functions for swap in self.swapped if swap.functions}) > 1
+        swaps = Counter(swap.written(differ) for swap in self.swapped)
         kept = Counter(f"{kept.kind} ({kept.reason})" for kept in self.kept)
         return "\n".join(
             [

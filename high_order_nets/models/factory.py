@@ -1,5 +1,7 @@
 """From a checked config to the network, without its data: for training, and for using what was trained."""
 
+from collections.abc import Mapping
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -7,14 +9,17 @@ import torch
 from torch import nn
 
 from ..basis import Basis
-from ..basis.synapse import FIELDS
+from ..basis.synapse import FIELDS, SIZES
 from ..conversion.convert import convert
 from ..conversion.counting import count_parameters, count_reduced_parameters
 from ..conversion.report import Report
+from ..conversion.rules import Rules
 from ..conversion.widths import scale_width
 from ..data.spec import ImageSpec, Spec
 from ..errors import UserError
 from ..layers import HighOrder, LayerType, Synapse
+from ..layers.layer_type import refuse_options
+from ..names import automatic_length
 from ..settings import Config
 from ..targets import resolve
 from .blocks import BlockType
@@ -31,6 +36,7 @@ def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
     replacement = layer_type(config)
     if "layer_type" in signature(_builder(config)).parameters:
         return _built(config, spec, replacement)
+    rules = Rules(config["rules"], partial(layer_type, config))
     standard = _standard(config, spec)
     net, report = convert(
         standard,
@@ -39,10 +45,12 @@ def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
         activation=config["activation"],
         rescale_planes=config["rescale_planes"],
         skip=config["skip"],
+        rules=rules,
         linear_output=config["linear_output"],
         pool_function=config["pool_function"],
     )
-    if replacement is not None and not any(swap.fresh for swap in report.swapped):
+    kinds = [replacement, *(own.get("layer_type", "standard") for own in config["rules"].values())]
+    if any(kind not in (None, "standard") for kind in kinds) and not any(swap.fresh for swap in report.swapped):
         raise UserError(
             f"layer_type={config['choices']['layer_type']}: fits no layer of this network. {report.refusals}"
         )
@@ -99,17 +107,44 @@ def _mismatch(build: Any, spec: Spec, config: Config) -> UserError:
     return UserError(f"{names}, and dataset={config['choices']['dataset']} is {spec.kind}; choose another model")
 
 
-def layer_type(config: Config) -> LayerType | None:
-    """Make the layer type of a config; None for the standard network."""
-    node = dict(config["layer_type"])
+def layer_type(config: Config, rule: Mapping[str, Any] | None = None) -> LayerType | None:
+    """Make the layer type of a config, or of options of its rules, by the names of knobs; None for the standard one."""
+    own = dict(rule or {})
+    name = own.pop("layer_type", None)
+    node = dict(config["layer_type"] if name is None else config["layer_types"][name])
     target, neuron = node.pop("_target_"), node.pop("neuron", "sum")
     if target is None:
         return None
+    name = name or config["choices"]["layer_type"]
     try:
-        made = resolve(target, "layer_type", (Basis, LayerType))(**node)
+        made = resolve(target, "layer_type", (Basis, LayerType))(**_sized(node, own, config["scale"]))
         if isinstance(made, LayerType):
+            refuse_options(made, own)
             return made
-        options = {name: config[KNOBS.get(name, name)] for name in FIELDS}
+        knobs = config | own | {"align": _aligned(config, own)}
+        options = {field: knobs[KNOBS.get(field, field)] for field in FIELDS}
         return HighOrder(Synapse(made, neuron=neuron, **options))
     except (TypeError, ValueError) as error:
-        raise UserError(f"layer_type={config['choices']['layer_type']}: {error}") from error
+        raise UserError(f"layer_type={name}: {error}") from error
+
+
+def _sized(node: dict[str, Any], rule: Mapping[str, Any], scale: float | str) -> dict[str, Any]:
+    """Give the arguments of a basis with the sizes of rules. Raises ValueError for a size that it does not take."""
+    if strangers := [key for key in SIZES if key in rule and SIZES[key] not in node]:
+        raise ValueError(f"has no {' and no '.join(strangers)}, which rules ask for")
+    sized = node | {SIZES[key]: rule[key] for key in SIZES if key in rule}
+    followed = scale == "auto" and node.get("length") in ("auto", _automatic(node))  # and not the file's own
+    automatic = rule["scale"] == "auto" if "scale" in rule else followed
+    return sized | {"length": _automatic(sized)} if automatic else sized
+
+
+def _automatic(node: Mapping[str, Any]) -> float:
+    return automatic_length(node.get("n"), node.get("segments"))
+
+
+def _aligned(config: Config, rule: Mapping[str, Any]) -> str:
+    """Give what aligns the functions: with scale=auto of rules the layer, unless they say more."""
+    align = rule.get("align", "layer" if rule.get("scale") == "auto" else config["align"])
+    if align != "auto":
+        return str(align)
+    return "layer" if rule.get("scale", config["scale"]) == "auto" else "none"
