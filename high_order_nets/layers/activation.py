@@ -18,8 +18,9 @@ class HighOrderActivation(HighOrderLayer):
 
     A function for each channel or, with sharing=g, for each of g groups. It is the shared function of a layer whose
     weight is 1, so that it is refined, drawn and optimised as those are: `weight` (1, channels) is no parameter. With
-    `parameters="spectral"` a bias a channel has the constants. Of a synapse it takes basis, domain, periodicity, init,
-    parameters and sharing; an init draws the functions themselves, so that `linear` begins as φ_c(x) = x.
+    `parameters="spectral"` a bias a channel has the constants. Of a synapse it takes what says where x lies (basis,
+    domain, periodicity, align), init, parameters and sharing; an init draws the functions themselves, so that `linear`
+    begins as φ_c(x) = x, or as x aligned.
     """
 
     kernel_size = (1, 1)

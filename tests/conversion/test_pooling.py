@@ -8,6 +8,7 @@ from torch import nn
 from torchvision.models import vgg11
 
 from high_order_nets import convert, refine
+from high_order_nets.conversion.align import align
 from high_order_nets.conversion.counting import count_parameters
 from high_order_nets.conversion.interval import update_interval
 from high_order_nets.errors import UserError
@@ -60,6 +61,19 @@ def test_it_lives_where_its_inputs_are() -> None:
     moved, report = update_interval(net.eval(), x, per="input")
     assert [each.name for each in report.layers] == ["layer4.1"]
     torch.testing.assert_close(moved(x), net(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("alignment", ["layer", "channel"])
+def test_it_is_aligned_as_all_layers_are(alignment: str) -> None:
+    net, _ = converted(pool_function=True, align=alignment, domain="linear")
+    seen = []
+    net.layer4[0].register_forward_hook(lambda _, __, output: seen.append(output.detach()))
+    x = torch.randn(16, 3, 16, 16)
+    align(net, x)
+    net.train()(x)
+    values = net.layer4[-1].localised(seen[-1])
+    assert values.std(correction=0).item() == pytest.approx(1, rel=0.05)
+    torch.testing.assert_close(net.layer4[-1](seen[-1]), values, rtol=1e-4, atol=1e-4)
 
 
 def test_it_is_part_of_the_last_stage() -> None:
