@@ -15,6 +15,7 @@ from .settings import (
     at,
     has_own_validation,
     is_debug,
+    named_in,
     shares_functions,
 )
 
@@ -71,6 +72,7 @@ def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
 
+DECAYS = ("functions.weight_decay", "functions.deviation_decay")
 OF_SHARED = ("functions.lr", "functions.weight_decay", "functions.frozen", "functions.until")
 """Knobs of functions that connections share; the price of their bends is refused where there are none."""
 OWN_LOSS = ("language", "regression", "implicit_image", "burgers")
@@ -80,6 +82,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("skip", "rules", "linear_output", "pool_function"), "layer_type", _standard),
     (("alpha",), "layer_type", lambda config: "product" not in _neurons(config)),
     (("parameters",), "layer_type", lambda config: _neurons(config) == {"product"}),
+    (("functions.deviation_decay",), "sharing", lambda config: "deviation" not in named_in(config, "sharing")),
     (OF_SHARED, "sharing", lambda config: not shares_functions(config)),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
@@ -95,7 +98,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("loss", "label_smoothing", "channels_last"), "task", _reconstructs),
     (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in OWN_LOSS),
     (("label_smoothing",), "loss", lambda config: config["loss"] == "mse"),
-    (("weight_decay", "optimizer.default_weight_decay", "functions.weight_decay"), "optimizer", _lbfgs),
+    (("weight_decay", "optimizer.default_weight_decay", *DECAYS), "optimizer", _lbfgs),
     (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),
     (("optimizer.default_learning_rate",), "learning_rate", lambda config: config["learning_rate"] is not None),
     (

@@ -20,7 +20,7 @@ BASES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """The activations that a base branch can have."""
 PARAMETERS = ("nodal", "spectral")
-SHARING = ("synapse", "channel")
+SHARING = ("synapse", "channel", "deviation")
 NEURONS = ("sum", "product")
 ALIGNS = ("none", "layer", "channel", "batch")
 MEASURED = ("layer", "channel")
@@ -41,7 +41,8 @@ class Synapse:
     - parameters: `nodal` weights (values at the nodes, or Fourier coefficients), or `spectral`: the coefficients of
       the reduced form without the constant, and one bias a neuron instead.
     - sharing: `synapse`, a function for every connection; `channel`, one for every input channel, in front of an
-      ordinary contraction; an integer g, one for each of g groups of channels.
+      ordinary contraction; `deviation`, the same as one function a layer plus half of what a channel deviates from it;
+      an integer g, one for each of g groups of channels.
     - base: an activation whose ordinary contraction is added to the output; None for no such branch.
     - dropout, noise: in training, drop inputs with this probability and add normal noise of this deviation.
     - neuron: `sum`, or `product` (fully connected layers alone), whose alpha says how much it keeps of the linear part
@@ -92,6 +93,10 @@ class Synapse:
     def shared(self) -> bool:
         """Say whether connections share functions."""
         return self.sharing != "synapse"
+
+    def function_count(self, channels: int) -> int:
+        """Count the functions that a layer of so many input channels shares."""
+        return channels if self.sharing in SHARING else int(self.sharing)
 
     @property
     def needs_bias(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..basis.synapse import SHARING
 from ..errors import UserError
 from ..layers import HighOrderLayer, HighOrderLinear, Synapse
 from ..layers.base import store
@@ -136,7 +137,7 @@ def _check(name: str, layer: HighOrderLayer, per: str) -> None:
         raise UserError(f"{name}: align=batch: its inputs are standardised anew in every batch")
     if per == "layer" and layer.interval is not None and (layer.interval != layer.interval[:, :1]).any():
         raise UserError(f"{name}: its inputs have intervals of their own; take per=input")
-    shared = synapse.sharing not in ("synapse", "channel")
+    shared = synapse.sharing not in SHARING
     if per == "input" and (shared or layer.inputs.groups > 1 or not _inputs_on_axis_two(layer)):
         raise UserError(f"{name}: per=input: its functions are not those of single inputs; take per=layer")
 
@@ -152,7 +153,7 @@ def _carry(layer: HighOrderLayer, places: _Places) -> tuple[float, float]:
     new = synapse.functions(points).T  # (P, M)
     old = torch.stack([synapse.functions(points * a + b).T for a, b in zip(*places, strict=True)])  # (1 or C, P, M)
     change = torch.linalg.lstsq(new.expand(len(old), -1, -1), old).solution
-    nodal = _nodal(layer, p.weight if p.shape is None else p.shape)
+    nodal = _nodal(layer, p.weight if p.functions is None else p.functions)
     moved = _along(change, nodal)
     wrong = _largest(_along(old - new @ change, nodal)), _largest(_along(old, nodal))
     bias = None if p.bias is None else p.bias.clone()

@@ -12,7 +12,7 @@ from ..basis import Basis
 from ..basis.change import error_points, largest_error
 from ..errors import UserError
 from ..layers import HighOrderLayer, Synapse, make_synapse
-from ..layers.change import TOLERANCE, change_between, change_layer, function_count
+from ..layers.change import TOLERANCE, change_between, change_layer
 from .report import Errors
 
 RULE = (
@@ -27,8 +27,8 @@ class Target:
 
     - n, segments: nodes or Fourier terms, and segments.
     - layer_type: another family, such as `discontinuous` for `continuous`.
-    - sharing: `synapse` gives every connection a function of its own; `channel`, or a multiple of the groups that
-      there are, splits them.
+    - sharing: `synapse` gives every connection a function of its own; `channel`, `deviation` or a multiple of the
+      groups that there are splits them.
     - parameters: `nodal` or `spectral`.
     """
 
@@ -211,7 +211,7 @@ def _check_sharing(name: str, layer: HighOrderLayer, new: Synapse) -> None:
         return
     if layer.shape is None:
         raise UserError(f"{name}: sharing={new.sharing}: connections with functions of their own cannot share one")
-    there, asked = layer.shape.shape[1], function_count(layer, new)
+    there, asked = layer.shape.shape[1], new.function_count(layer.inputs.channels)
     if asked % there or layer.inputs.channels % asked:
         rule = f"a multiple of its {there} functions that divides its {layer.inputs.channels} channels"
         raise UserError(f"{name}: sharing={new.sharing}: expected {rule}")
@@ -263,8 +263,8 @@ def _stored_functions(synapse: Synapse, x: Tensor, places: Tensor) -> Tensor:
 
 def _largest(values: Tensor, layer: HighOrderLayer) -> float:
     """Give the largest |values w|, values (P, stored), over the weights w of all functions of the layer."""
-    if layer.shape is not None:
-        return float((values @ layer.shape.double().cpu()).abs().max())
+    if (functions := layer.own_parameters().functions) is not None:
+        return float((values @ functions.double().cpu()).abs().max())
     # One slice at a time: the values at all points are many times the weights.
     pieces: Iterator[Tensor] = (values @ piece.double().cpu().flatten(1) for piece in layer.weight)
     return max(float(piece.abs().max()) for piece in pieces)

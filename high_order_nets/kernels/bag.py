@@ -66,7 +66,7 @@ class Bag:
                     x_grads.append(_input_gradient(table, index, slopes, piece_grad))
         weight_grad = layer.rescaled(_untabled(table_grad, parameters.weight)) if needed[1] else None
         bias_grad = grad.sum(0) if needed[2] else None
-        return torch.cat(x_grads) if needed[0] else None, weight_grad, bias_grad, None, None
+        return torch.cat(x_grads) if needed[0] else None, weight_grad, bias_grad, None, None, None
 
 
 def _sums(layer: Contraction, weight: Tensor, x: Tensor) -> Tensor:

@@ -18,6 +18,10 @@ class Inputs(NamedTuple):
     """Inputs that reach a neuron on average: fan_in, but for the strides of transposed convolutions."""
 
 
+DEVIATION = 0.5
+"""ρ: the part of a channel's deviation that its function has."""
+
+
 class Parameters(NamedTuple):
     """The tensors that a layer's output depends on beside x; None for those it has not."""
 
@@ -25,6 +29,21 @@ class Parameters(NamedTuple):
     bias: Tensor | None = None
     shape: Tensor | None = None
     base_weight: Tensor | None = None
+    master: Tensor | None = None
+
+    @property
+    def functions(self) -> Tensor | None:
+        """The weights of shared functions, (M, functions): φ_i = φ̄ + ρ δ_i where a master φ̄ (M, 1) is there."""
+        if self.shape is None or self.master is None:
+            return self.shape
+        return torch.add(self.master, self.shape, alpha=DEVIATION)
+
+
+def split(functions: Tensor) -> tuple[Tensor, Tensor]:
+    """Give master (M, 1) and deviations (M, functions): the mean, exactly the function and 0 where all are the same."""
+    first = functions[:, :1]
+    master = first + (functions - first).mean(1, keepdim=True)
+    return master, (functions - master) / DEVIATION
 
 
 def without_autocast(tensor: Tensor) -> AbstractContextManager[Any]:

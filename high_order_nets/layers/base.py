@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..basis.synapse import Synapse
 from ..kernels.dispatch import apply
 from ..kernels.expansion import Expansion
-from ..kernels.parameters import Inputs, Parameters, without_autocast
+from ..kernels.parameters import Inputs, Parameters, split, without_autocast
 from .init import draw
 
 
@@ -19,7 +19,8 @@ class HighOrderLayer(nn.Module):
     - With `parameters="spectral"` M gives way to G: the coefficients of φ_1 … φ_G, and one bias a neuron stands for
       all constants.
     - With `sharing` f_{o,i} = v_{o,i} φ_i: `weight` (first, …) is the ordinary one, v, and `shape` (M, functions) has
-      the weights of the φ_i, one for every input channel or for every group of channels.
+      the weights of the φ_i, one for every input channel or for every group of channels; with sharing=deviation it has
+      the deviations δ_i of φ_i = φ̄ + ρ δ_i, and `master` (M, 1) those of φ̄.
     - With `base` an ordinary contraction of the activated input is added, of `base_weight` (first, …).
 
     These parameters are all of the state: T follows from the basis. Only what `update_interval` or `align` has given
@@ -51,6 +52,7 @@ class HighOrderLayer(nn.Module):
         self.bias = None if bias is None else parameter(bias)
         self.shape = parameter(synapse.weights, _functions(synapse, inputs.channels)) if synapse.shared else None
         self.base_weight = parameter(first, *rest) if synapse.base else None
+        self.master = parameter(synapse.weights, 1) if synapse.sharing == "deviation" else None
         self.register_buffer("interval", None)
         self.momentum = 0.1 if synapse.align == "batch" else None
         if self.momentum is not None:
@@ -102,13 +104,13 @@ class HighOrderLayer(nn.Module):
 
     def own_parameters(self) -> Parameters:
         """Give the parameters in their order."""
-        return Parameters(self.weight, self.bias, self.shape, self.base_weight)
+        return Parameters(self.weight, self.bias, self.shape, self.base_weight, self.master)
 
     def become(self, synapse: Synapse, parameters: Parameters) -> None:
         """Take another function space and its parameters, in place; each is an nn.Parameter or None."""
         self.synapse = synapse
         _prepare(synapse)
-        self.weight, self.bias, self.shape, self.base_weight = parameters
+        self.weight, self.bias, self.shape, self.base_weight, self.master = parameters
         self._transform = self._exact_transform()
 
     @property
@@ -124,12 +126,12 @@ class HighOrderLayer(nn.Module):
 
     def mixture(self, p: Parameters) -> Tensor | None:
         """Give the coefficients (1 + G, channels) of the shared functions; None where they are not shared."""
-        if p.shape is None:
+        if (functions := p.functions) is None:
             return None
         if self.synapse.parameters == "spectral":
-            c = F.pad(p.shape, (0, 0, 1, 0))
+            c = F.pad(functions, (0, 0, 1, 0))
         else:
-            c = self.transform @ p.shape.to(self.transform.dtype)
+            c = self.transform @ functions.to(self.transform.dtype)
         return self.per_channel(c)
 
     def kernel(self, p: Parameters) -> Tensor:
@@ -221,10 +223,11 @@ class HighOrderLayer(nn.Module):
         return weight[:, 0] if self.synapse.basis.has_constant else None, weight[:, 1:]
 
     def full_weight(self) -> Tensor:
-        """Give a weight with a function for every connection, (first, M, …): weight[o, j, i] = v[o, i] shape[j, i]."""
-        if self.shape is None:
+        """Give a weight with a function for every connection, (first, M, …): weight[o, j, i] = v[o, i] φ_i[j]."""
+        functions = self.own_parameters().functions
+        if functions is None:
             return self.weight
-        return self.weight.unsqueeze(1) * self.spread(self.per_channel(self.shape))
+        return self.weight.unsqueeze(1) * self.spread(self.per_channel(functions))
 
     def per_channel(self, shape: Tensor) -> Tensor:
         """Repeat the columns of groups of channels: (M, functions) → (M, channels)."""
@@ -236,7 +239,7 @@ class HighOrderLayer(nn.Module):
         if self.synapse.parameters == "spectral" or not self.synapse.basis.has_constant:
             return 0
         if self.shape is not None:
-            functions = self.shape.shape[1]
+            functions = self.shape.shape[1] + (self.master is not None)
             return functions if self.bias is not None else max(0, functions - self._neurons)
         synapses = self.weight.numel() // self.weight.shape[1]
         return synapses - (self._neurons if self.bias is None else 0)
@@ -270,10 +273,16 @@ def store(layer: HighOrderLayer, weight: Tensor, functions: Tensor | None) -> No
         assert p.shape is not None
         full = layer.transform @ functions if spectral else functions
         p.weight.copy_(weight)
-        p.shape.copy_(full[1:] if spectral else full)
+        for parameter, nodal in _parts(p, p.shape, functions):
+            parameter.copy_((layer.transform @ nodal)[1:] if spectral else nodal)
         constants = (weight.unsqueeze(1) * layer.spread(layer.per_channel(full[:1])))[:, 0]
     if spectral and p.bias is not None:
         p.bias.copy_(layer.neuron_sums(layer.rescaled(constants)))
+
+
+def _parts(p: Parameters, shape: Tensor, functions: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Pair the parameters of shared functions with what of the functions they hold."""
+    return [(shape, functions)] if p.master is None else [*zip((p.master, shape), split(functions), strict=True)]
 
 
 def _prepare(synapse: Synapse) -> None:
@@ -284,9 +293,7 @@ def _prepare(synapse: Synapse) -> None:
 
 def _functions(synapse: Synapse, channels: int) -> int:
     """Count the functions of a layer that shares them."""
-    if synapse.sharing == "channel":
-        return channels
-    functions = int(synapse.sharing)
+    functions = synapse.function_count(channels)
     if channels % functions:
         raise ValueError(f"sharing={functions}: must divide the layer's {channels} input channels")
     return functions

@@ -27,11 +27,11 @@ def roughness(layer: HighOrderLayer) -> Tensor | None:
     The t_j are equally spaced, the ends of the interval among them: as many as a function has nodes, 2 M + 1 where it
     has none. For continuous n=2 and polynomial n=3 these are the second differences of the nodal values.
     """
-    if layer.shape is None:
+    spectral, functions = layer.synapse.parameters == "spectral", layer.own_parameters().functions
+    if functions is None:
         return None
-    shape, spectral = layer.shape, layer.synapse.parameters == "spectral"
-    with without_autocast(shape):
-        return (_differences(layer.synapse.basis, spectral, shape.dtype, shape.device) @ shape).abs().sum()
+    with without_autocast(functions):
+        return (_differences(layer.synapse.basis, spectral, functions.dtype, functions.device) @ functions).abs().sum()
 
 
 def second_differences(basis: Basis, *, spectral: bool) -> Tensor:

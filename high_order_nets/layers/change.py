@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..basis.base import on_their_own
 from ..basis.change import change_of_weights, terms_to_weights
 from ..basis.synapse import Synapse
-from ..kernels.parameters import Parameters
+from ..kernels.parameters import Parameters, split
 from .base import HighOrderLayer
 
 TOLERANCE = 1e-9
@@ -46,32 +46,46 @@ def change_layer(layer: HighOrderLayer, new: Synapse) -> dict[nn.Parameter, nn.P
     A parameter that stays as it is stays the same object. Functions that the new space does not contain are
     interpolated; constants that the new weights have no place for go to the bias.
     """
-    p, moved = layer.own_parameters(), None
-    functions = own = p.weight if p.shape is None else p.shape
-    if not _same_weights(layer.synapse, new):
-        change = change_between(layer.synapse, new)
-        functions = _applied(change.matrix, own)
-        if change.constants is not None:
-            moved = _neuron_constants(layer, _applied(change.constants, own))
-    weight, shape = functions, None
-    if p.shape is not None and new.shared:
-        weight, shape = p.weight, _split(functions, function_count(layer, new))
-    elif p.shape is not None:
-        weight = p.weight.double().unsqueeze(1) * layer.spread(layer.per_channel(functions.double()))
+    p, same, moved = layer.own_parameters(), _same_weights(layer.synapse, new), None
+    change = None if same else change_between(layer.synapse, new)
+    if change is not None and change.constants is not None:
+        moved = _neuron_constants(layer, _applied(change.constants, p.weight if p.functions is None else p.functions))
+    made = _in_space(layer, new, change)
     after = Parameters(
-        _stored(weight, p.weight),
+        _stored(made.weight, p.weight),
         _bias(layer, new, moved),
-        None if shape is None else _stored(shape, own),
+        _stored_shared(made.shape, p.shape),
         p.base_weight,
+        _stored_shared(made.master, p.shape if p.master is None else p.master),
     )
     layer.become(new, after)
     pairs = zip(p, after, strict=True)
     return {old: now for old, now in pairs if old is not None and now is not None and old is not now}  # type: ignore[misc]
 
 
-def function_count(layer: HighOrderLayer, synapse: Synapse) -> int:
-    """Count the functions of a layer that shares them as the synapse says."""
-    return layer.inputs.channels if synapse.sharing == "channel" else int(synapse.sharing)
+def _in_space(layer: HighOrderLayer, new: Synapse, change: Change | None) -> Parameters:
+    """Give the layer's parameters with weight, shape and master as the new synapse has them; None: in the same space.
+
+    What stays is the same object, all else float64.
+    """
+    p = layer.own_parameters()
+    if p.shape is None:
+        return p if change is None else p._replace(weight=_applied(change.matrix, p.weight))
+    if change is not None:
+        master = None if p.master is None else _applied(change.matrix, p.master)
+        p = p._replace(shape=_applied(change.matrix, p.shape), master=master)
+    if new.sharing == layer.synapse.sharing:
+        return p
+    if p.master is not None:
+        p = p._replace(shape=p.shape.double(), master=p.master.double())  # type: ignore[union-attr]
+    functions = p.functions
+    assert functions is not None
+    if not new.shared:
+        full = p.weight.double().unsqueeze(1) * layer.spread(layer.per_channel(functions.double()))
+        return p._replace(weight=full, shape=None, master=None)
+    functions = _repeated(functions, new.function_count(layer.inputs.channels))
+    master, shape = split(functions.double()) if new.sharing == "deviation" else (None, functions)
+    return p._replace(shape=shape, master=master)
 
 
 def _same_weights(old: Synapse, new: Synapse) -> bool:
@@ -93,7 +107,7 @@ def _neuron_constants(layer: HighOrderLayer, constants: Tensor) -> Tensor:
     return layer.neuron_sums(layer.rescaled(constants[:, 0]))
 
 
-def _split(shape: Tensor, functions: int) -> Tensor:
+def _repeated(shape: Tensor, functions: int) -> Tensor:
     """Repeat the functions of groups of channels, (stored, functions), for the smaller groups that there will be."""
     return shape if functions == shape.shape[1] else shape.repeat_interleave(functions // shape.shape[1], 1)
 
@@ -112,3 +126,8 @@ def _stored(values: Tensor, like: Tensor) -> nn.Parameter:
     if values is like:
         return values  # type: ignore[return-value]
     return nn.Parameter(values.to(like.dtype), requires_grad=like.requires_grad)
+
+
+def _stored_shared(values: Tensor | None, like: Tensor | None) -> nn.Parameter | None:
+    """Do so with what a layer may be without."""
+    return None if values is None or like is None else _stored(values, like)

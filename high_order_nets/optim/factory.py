@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from ..errors import UserError
 from ..settings import Config
 from ..targets import resolve
-from .groups import parameter_groups
+from .groups import DEVIATIONS, FUNCTIONS, parameter_groups
 from .schedules import make_schedule
 
 FUSED = (torch.optim.Adam, torch.optim.AdamW)
@@ -42,12 +42,13 @@ def make_optimizer(config: Config, net: nn.Module) -> Optimizer:
     if target in FUSED and config["precision"].endswith("-true"):  # Lightning clips no fused ones under autocast
         keywords["fused"] = True
     decay = _first(config["weight_decay"], node["default_weight_decay"])
-    return target(parameter_groups(net, decay, _of_functions(config["functions"], keywords["lr"], decay)), **keywords)
+    return target(parameter_groups(net, decay, **_of_functions(config["functions"], keywords["lr"], decay)), **keywords)
 
 
-def _of_functions(node: Config, rate: float, decay: float) -> dict[str, float]:
-    """Give the options of the group of the functions that connections share."""
-    return {"lr": node["lr"] * rate, "weight_decay": _first(node["weight_decay"], decay)}
+def _of_functions(node: Config, rate: float, decay: float) -> dict[str, dict[str, float]]:
+    """Give the options of the groups of functions that connections share."""
+    decays = {FUNCTIONS: _first(node["weight_decay"], decay), DEVIATIONS: node["deviation_decay"]}
+    return {name: {"lr": node["lr"] * rate, "weight_decay": own} for name, own in decays.items()}
 
 
 def _first(value: float | None, default: float) -> float:

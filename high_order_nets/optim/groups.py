@@ -15,21 +15,20 @@ from ..layers import HighOrderLayer
 log = logging.getLogger(__name__)
 Kind = Callable[[str, nn.Module, str, nn.Parameter], str]
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-FUNCTIONS = "functions"
-"""The name of the group of functions that connections share."""
+FUNCTIONS, DEVIATIONS = "functions", "deviations"
+"""The names of the groups of functions that connections share, and of their deviations from one a layer."""
 LISTS = (nn.ParameterList, nn.ParameterDict, ParametrizationList)
 
 
-def parameter_groups(
-    net: nn.Module, weight_decay: float, functions: Mapping[str, float] | None = None
-) -> list[dict[str, Any]]:
-    """Split into weights, with decay, and all else, without; functions that connections share come as a third group.
+def parameter_groups(net: nn.Module, weight_decay: float, **options: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Split into weights, with decay, and all else, without; shared functions and their deviations are groups too.
 
     A weight is what multiplies inputs: by its name, as torch and this library give them, of at least two axes, and of
-    no norm. Norms, biases, position tables, class tokens and scales are none. The decay of the functions is that of
-    the weights, unless the options of their group, `functions`, have another.
+    no norm. Norms, biases, position tables, class tokens and scales are none. Functions that connections share, and
+    what those of channels deviate from one a layer, have the decay of the weights, unless the options of their group
+    (`functions`, `deviations`) say another.
     """
-    return _groups(net, weight_decay, _kind, functions or {})
+    return _groups(net, weight_decay, _kind, options)
 
 
 def regroup(checkpoint: dict[str, Any], net: nn.Module) -> None:
@@ -81,23 +80,26 @@ def _start_anew(optimizer: Optimizer) -> None:
 
 
 def _groups(
-    net: nn.Module, weight_decay: float, kind: Kind, functions: Mapping[str, float] = MappingProxyType({})
+    net: nn.Module, weight_decay: float, kind: Kind, options: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 ) -> list[dict[str, Any]]:
-    found: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], FUNCTIONS: []}
+    found: dict[str, list[nn.Parameter]] = {"weights": [], "others": [], FUNCTIONS: [], DEVIATIONS: []}
     seen: set[nn.Parameter] = set()
     for name, module in net.named_modules():
         for own, parameter in module.named_parameters(recurse=False):
             if parameter not in seen:
                 found[kind(name, module, own, parameter)].append(parameter)
             seen.add(parameter)
-    decayed = {"weight_decay": weight_decay}
-    options = {"weights": decayed, "others": {"weight_decay": 0.0}, FUNCTIONS: {**decayed, **functions}}
-    return [{"params": params, "name": sort, **options[sort]} for sort, params in found.items() if params]
+    return [
+        {"params": params, "name": name, "weight_decay": 0.0 if name == "others" else weight_decay}
+        | dict(options.get(name, {}))
+        for name, params in found.items()
+        if params
+    ]
 
 
 def _kind(name: str, module: nn.Module, own: str, parameter: nn.Parameter) -> str:
-    if isinstance(module, HighOrderLayer) and own == "shape":
-        return FUNCTIONS
+    if isinstance(module, HighOrderLayer) and own in ("shape", "master"):
+        return FUNCTIONS if own == "master" or module.master is None else DEVIATIONS
     if isinstance(module, LISTS):  # whose own names are numbers and the like
         own = name.rpartition(".")[2]
     return "weights" if parameter.ndim > 1 and "weight" in own and not isinstance(module, NORMS) else "others"

@@ -23,7 +23,10 @@ def linear(layer_type: str = "polynomial", **options: Any) -> HighOrderLinear:
 @pytest.mark.parametrize("per", ["layer", "input"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"parameters": "spectral"}, {"sharing": "channel"}, {"sharing": "channel", "parameters": "spectral"}],
+    [
+        *({}, {"parameters": "spectral"}, {"sharing": "channel"}, {"sharing": "channel", "parameters": "spectral"}),
+        *({"sharing": "deviation"}, {"sharing": "deviation", "parameters": "spectral"}),
+    ],
     ids=str,
 )
 def test_polynomials_stay_what_they_are(per: str, options: dict) -> None:

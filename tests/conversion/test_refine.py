@@ -77,7 +77,7 @@ OPTIONS = st.fixed_dictionaries(
     {
         "n": st.integers(1, 4),
         "segments": st.integers(1, 3),
-        "sharing": st.sampled_from(["synapse", "channel", 2]),
+        "sharing": st.sampled_from(["synapse", "channel", "deviation", 2]),
         "parameters": st.sampled_from(["nodal", "spectral"]),
         "domain": st.sampled_from(["extrapolate", "linear", "tanh", "mirror"]),
         "base": st.sampled_from([None, "silu"]),
@@ -100,7 +100,7 @@ def test_refined_layers_are_the_same_functions(kind, layer_type, options, more: 
 
 
 @pytest.mark.parametrize("kind", ["linear", "conv2d", "transposed1d"])
-@pytest.mark.parametrize("sharing", ["channel", 2])
+@pytest.mark.parametrize("sharing", ["channel", "deviation", 2])
 @pytest.mark.parametrize("parameters", ["nodal", "spectral"])
 def test_shared_functions_become_every_connections_own(kind: str, sharing: str | int, parameters: str) -> None:
     layer, x = make(kind, "continuous", n=3, segments=2, sharing=sharing, parameters=parameters, base="silu")

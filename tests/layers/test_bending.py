@@ -25,7 +25,7 @@ def shared(basis: Basis, parameters: str, sharing: str | int = "channel") -> Hig
 def by_values(layer: HighOrderLinear) -> Tensor:
     """The same from the values of the functions, point by point."""
     assert layer.shape is not None
-    basis, shape = layer.synapse.basis, layer.shape
+    basis, shape = layer.synapse.basis, layer.shape if layer.master is None else layer.master + 0.5 * layer.shape
     count = 2 * basis.weights + 1 if isinstance(basis, Fourier) else basis.weights
     t = torch.linspace(-basis.length / 2, basis.length / 2, count, dtype=torch.float64)
     spectral = layer.synapse.parameters == "spectral"
@@ -33,7 +33,7 @@ def by_values(layer: HighOrderLinear) -> Tensor:
     return sum(abs(v[j + 1] - 2 * v[j] + v[j - 1]) for v in values for j in range(1, count - 1))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("sharing", [1, 2, "channel"])
+@pytest.mark.parametrize("sharing", [1, 2, "channel", "deviation"])
 @pytest.mark.parametrize("parameters", ["nodal", "spectral"])
 @pytest.mark.parametrize("basis", BASES, ids=str)
 def test_roughness_is_that_of_the_functions(basis: Basis, parameters: str, sharing: str | int) -> None:

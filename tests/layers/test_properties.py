@@ -67,6 +67,7 @@ OPTIONS = [
     {"parameters": "spectral", "bias": True},
     {"sharing": "channel", "init": "mixed"},
     {"sharing": 2, "parameters": "spectral", "init": "relu"},
+    {"sharing": "deviation", "init": "mixed"},
     {"base": "silu", "rescale_output": True},
     {"sharing": "channel", "base": "gelu", "domain": "linear"},
     {"domain": "tanh", "scale": 3.0, "periodicity": 2.5},

@@ -39,6 +39,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"parameters": "spectral"},
     {"sharing": "channel"},
+    {"sharing": "deviation"},
     {"domain": "linear", "base": "silu"},
 )
 PRODUCTS = ("product", *(name for name in families() if name.endswith("_prod")))

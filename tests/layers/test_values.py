@@ -56,6 +56,7 @@ def test_output_sizes_are_those_that_a_stride_leaves_open() -> None:
     [
         *(("synapse", True, 15), ("synapse", False, 12), ("channel", True, 5)),
         *(("channel", False, 2), (1, True, 1), (1, False, 0)),
+        *(("deviation", True, 6), ("deviation", False, 3)),  # the master's too
     ],
 )
 def test_redundant_parameters(sharing: str | int, bias: bool, redundant: int) -> None:

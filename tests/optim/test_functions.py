@@ -39,6 +39,17 @@ def test_the_functions_have_a_rate_and_a_decay_of_their_own(rate: float, decay: 
     assert [found[id(p)] for p in (net.weight, net.bias, net.shape)] == [(0.25, 0.5), (0.25, 0.0), (rate * 0.25, given)]
 
 
+def test_deviations_have_a_decay_of_their_own_and_the_master_that_of_functions() -> None:
+    net = nn.ModuleList([shared(), HighOrderLinear(2, 2, "polynomial", sharing="deviation")])
+    optimizer = make_optimizer(settings(lr=0.5, weight_decay=0.125, deviation_decay=0.0625), net)
+    groups = {group["name"]: (group["params"], group["lr"], group["weight_decay"]) for group in optimizer.param_groups}
+    assert list(groups) == ["weights", "others", "functions", "deviations"]
+    assert groups["functions"] == ([net[0].shape, net[1].master], 0.125, 0.125)
+    assert groups["deviations"] == ([net[1].shape], 0.125, 0.0625)
+    made = make_optimizers(settings(frozen=0.5), net, 2)
+    assert [group["lr"] for group in made["optimizer"].param_groups] == [0.25, 0.25, 0.0, 0.0]
+
+
 @pytest.mark.parametrize("scheduler", ["cosine", "one_cycle", "plateau"])
 def test_their_rate_stays_the_same_part_of_the_others(scheduler: str) -> None:
     node = {"name": scheduler, "pct_start": 0.5, "factor": 0.5, "patience": 0}
@@ -171,7 +182,7 @@ def made(name: str, groups: Any) -> torch.optim.Optimizer:
 def test_a_step_decays_by_degree(name: str) -> None:
     net, twin = Net().double(), Net().double()
     twin.load_state_dict(net.state_dict())
-    optimizer = made(name, parameter_groups(net, 0.5, {"weight_decay": 0.25}))
+    optimizer = made(name, parameter_groups(net, 0.5, functions={"weight_decay": 0.25}))
     task = Classification(
         net,
         2,

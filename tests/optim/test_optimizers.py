@@ -20,7 +20,7 @@ CHOICES = {"optimizer": "sgd", "scheduler": "cosine"}
 
 def settings(optimizer: dict[str, Any] = SGD, **changes: Any) -> dict[str, Any]:
     knobs = {"learning_rate": None, "weight_decay": None, "max_epochs": 10, "warmup_epochs": 0, "val_fraction": 0}
-    knobs |= {"functions": {"lr": 1.0, "weight_decay": None, "frozen": 0.0, "until": 1.0}}
+    knobs |= {"functions": {"lr": 1.0, "weight_decay": None, "deviation_decay": 0.0, "frozen": 0.0, "until": 1.0}}
     return knobs | {"optimizer": optimizer, "scheduler": {"name": "none"}, "choices": CHOICES} | changes
 
 

@@ -42,6 +42,8 @@ def test_functions_that_are_not_shared_have_no_rate_and_no_decay() -> None:
     assert own <= set(composed("functions.lr=0.5")["unread"])
     for line in ("sharing=channel", "pool_function=true functions.smoothness=0.1"):
         assert not own & set(composed(line)["unread"])
+    deviation = "functions.deviation_decay"
+    assert [deviation in composed(f"sharing={name}")["unread"] for name in ("channel", "deviation")] == [True, False]
     assert "functions" in composed("layer_type=standard functions.decay_by_degree=[1,4]")["unread"]
     assert own & set(composed("sharing=channel optimizer=lbfgs")["unread"]) == {"functions.weight_decay"}
     before = upgraded({key: value for key, value in composed("sharing=channel").items() if key != "functions"})

@@ -93,6 +93,7 @@ def test_a_crash_leaves_no_trace(target: Any, method: str, call: int, check: Cal
         slow("num_workers=2"),
         "sharing=channel init=mixed functions.lr=0.5 functions.smoothness=1e-3 functions.frozen=0.5",
         slow("optimizer=adamw functions.decay_by_degree=[1,4]"),
+        slow("sharing=deviation init=mixed functions.until=0.8"),
     ],
 )
 @pytest.mark.parametrize("call", [5, slow(8)])
