@@ -157,7 +157,9 @@ def draw_domains(figure: Figure) -> None:
     for axes, domain in zip(every, DOMAINS, strict=True):
         _mark_interval(axes, basis, 2.5)
         axes.plot(x, weights @ basis.functions(x), "--", color=GREY, linewidth=1)
-        axes.plot(x, weights @ Synapse(basis, domain).functions(x), color=BLUE)
+        synapse = Synapse(basis, domain)
+        own = synapse.ended(weights, torch.tensor([-1.0, 1.5]))
+        axes.plot(x, own @ synapse.functions(x), color=BLUE)
         axes.set(title=domain, ylim=(-2.5, 2.5))
 
 

@@ -22,6 +22,10 @@ def _clamped(x: Tensor, length: float) -> Tensor:
     return x.clamp(-length / 2, length / 2)
 
 
+def _inside(x: Tensor, _y: Tensor, length: float) -> Tensor:
+    return (x.abs() <= length / 2).to(x.dtype)
+
+
 class Domain(NamedTuple):
     """How an input x beyond the interval of some length is brought to a point y of it."""
 
@@ -35,7 +39,8 @@ DOMAINS: dict[str, Domain] = {
     "extrapolate": Domain(lambda x, _length: x, lambda _x, _y, _length: None),
     # Beyond the ends the functions go on with the slope that they have there.
     "linear": Domain(_clamped, lambda _x, _y, _length: None),
-    "clamp": Domain(_clamped, lambda x, _y, length: (x.abs() <= length / 2).to(x.dtype)),
+    "slopes": Domain(_clamped, _inside),  # a function's own slopes come as terms beside (ends.py)
+    "clamp": Domain(_clamped, _inside),
     "tanh": Domain(
         lambda x, length: torch.tanh(x * (2 / length)) * (length / 2),
         lambda _x, y, length: 1 - (y * (2 / length)) ** 2,

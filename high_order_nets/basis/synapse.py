@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import Basis, Piecewise
 from .domain import DOMAINS, mirror, mirror_slope
+from .ends import ENDS, end_pullback, end_terms, live_ends, slopes_of, with_ends
 
 BASES: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
@@ -32,7 +33,8 @@ class Synapse:
     """f(domain(mirror(x))): the function space of a layer's connections.
 
     - domain: what happens beyond the interval: `extrapolate` (the end polynomials continue), `linear` (their
-      tangents continue), `clamp`, `tanh` (x ← (ℓ/2) tanh(2x/ℓ), which also bends the inside) or `mirror`.
+      tangents continue), `slopes` (lines continue whose slopes are two more weights of a function), `clamp`, `tanh`
+      (x ← (ℓ/2) tanh(2x/ℓ), which also bends the inside) or `mirror`.
     - periodicity: fold the input into [-p/2, p/2] first.
     - align: the functions get u = (x - c)·f in place of x, base branches too. `layer`: c = 0 and 1/f the root mean
       square of the layer's input; `channel`: c and 1/f the mean and the deviation of each input channel; both of the
@@ -86,8 +88,35 @@ class Synapse:
 
     @property
     def weights(self) -> int:
-        """M weights a function, or G of them when they are spectral."""
-        return self.basis.weights if self.parameters == "nodal" else self.basis.groups
+        """M weights a function, or G of them when they are spectral; two more under domain=slopes."""
+        return self.ends + (self.basis.weights if self.parameters == "nodal" else self.basis.groups)
+
+    @property
+    def groups(self) -> int:
+        """G, the number of terms beside the constant; two more under domain=slopes."""
+        return self.basis.groups + self.ends
+
+    @property
+    def ends(self) -> int:
+        """How many weights of a function say how it goes on beyond the ends; they are its last."""
+        return ENDS if self.domain == "slopes" else 0
+
+    def transform(self) -> Tensor:
+        """T, float64 (1 + G, M), that of the basis, where slopes stay what they are; not to be changed in place."""
+        return with_ends(self.basis.transform()) if self.ends else self.basis.transform()
+
+    def line(self) -> Tensor:
+        """Weights, float64 (M,), of the function that stands for x, slopes of 1 included."""
+        line = self.basis.line()
+        return self.ended(line, line.new_ones(ENDS))
+
+    def interpolate(self, f: Callable[[Tensor], Tensor]) -> Tensor:
+        """Weights, float64 (M,), of the function that meets f at the nodes, with f's own slopes at the ends."""
+        return self.ended(self.basis.interpolate(f), slopes_of(f, self.basis.length))
+
+    def ended(self, weights: Tensor, slopes: Tensor) -> Tensor:
+        """Put slopes (2, …) behind the basis's weights (M, …) of a function, where it has some."""
+        return torch.cat([weights, slopes.to(weights)]) if self.ends else weights
 
     @property
     def shared(self) -> bool:
@@ -124,6 +153,8 @@ class Synapse:
 
     def terms_at(self, at: "Located") -> list[Tensor]:
         """Give φ_1 … φ_G behind the domain."""
+        if self.ends:
+            return [*at.terms, *end_terms(at.folded - at.point)]
         if self.domain != "linear":
             return at.terms
         return _continue_tangents(at.terms, self.basis.end_slopes, at.folded - at.point)
@@ -132,13 +163,18 @@ class Synapse:
         """Give Σ_g grad_g dφ_g/dx."""
         if not grads:
             return torch.zeros_like(at.point)
-        total = self.basis.pullback(at.point, at.terms, grads)
+        inside, beyond = grads[: len(at.terms)], grads[len(at.terms) :]
+        total = self.basis.pullback(at.point, at.terms, inside) if inside else torch.zeros_like(at.point)
         slope = DOMAINS[self.domain].slope(at.folded, at.point, self.basis.length)
         total = total if slope is None else total * slope
+        total = total + end_pullback(at.folded - at.point, beyond) if beyond else total
         return total if self.periodicity is None else total * mirror_slope(at.x, self.periodicity).to(total.dtype)
 
     def live(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give what of a piecewise basis is live at x: indices of weights, and there b_j and db_j/dx, (…, n) each."""
+        """Give what of a piecewise basis is live at x: indices of weights, and there b_j and db_j/dx, (…, n) each.
+
+        The weights of slopes beyond the ends are always live: (…, n + 2).
+        """
         assert isinstance(self.basis, Piecewise)
         folded = self._folded(x)
         domain, length = DOMAINS[self.domain], self.basis.length
@@ -146,10 +182,13 @@ class Synapse:
         index, values, slopes = self.basis.live(point)
         if self.domain == "linear":
             values = values + slopes * (folded - point).unsqueeze(-1)
-        factors = [domain.slope(folded, point, length)]
-        factors += [] if self.periodicity is None else [mirror_slope(x, self.periodicity)]
-        for factor in factors:
-            slopes = slopes if factor is None else slopes * factor.unsqueeze(-1)
+        factor = domain.slope(folded, point, length)
+        slopes = slopes if factor is None else slopes * factor.unsqueeze(-1)
+        if self.ends:
+            parts = zip((index, values, slopes), live_ends(folded - point, self.basis.weights), strict=True)
+            index, values, slopes = (torch.cat(pair, -1) for pair in parts)
+        if self.periodicity is not None:
+            slopes = slopes * mirror_slope(x, self.periodicity).unsqueeze(-1)
         return index, values, slopes
 
     def _folded(self, x: Tensor) -> Tensor:
@@ -160,7 +199,7 @@ class Synapse:
         """Evaluate b_1 … b_M behind the domain: (M, *x.shape)."""
         terms = self.terms(x)
         reduced = torch.stack([torch.ones_like(x, dtype=x.dtype), *(term.to(x.dtype) for term in terms)])
-        return torch.einsum("gm,g...->m...", self.basis.transform().to(x), reduced)
+        return torch.einsum("gm,g...->m...", self.transform().to(x), reduced)
 
 
 class Located(NamedTuple):

@@ -50,7 +50,7 @@ ACTIVATIONS = (
     *("elu", "selu", "celu", "hardswish", "hardtanh", "tanh", "prelu", "softplus", "mish"),
 )
 
-DOMAINS = ("extrapolate", "linear", "clamp", "tanh", "mirror")
+DOMAINS = ("extrapolate", "linear", "slopes", "clamp", "tanh", "mirror")
 TARGETS = ("sine", "chirp", "runge", "kink", "step", "exp_sine", "xor", "peaks", "polar", "waves")
 PHOTOGRAPHS = ("china", "flower")
 

@@ -133,6 +133,8 @@ def _check(name: str, layer: HighOrderLayer, per: str) -> None:
     synapse = layer.synapse
     if synapse.base is not None:
         raise UserError(f"{name}: base={synapse.base}: its activation gets the inputs as they are, which would change")
+    if synapse.ends:
+        raise UserError(f"{name}: domain={synapse.domain}: its slopes beyond the ends belong to the interval it has")
     if synapse.align == "batch":
         raise UserError(f"{name}: align=batch: its inputs are standardised anew in every batch")
     if per == "layer" and layer.interval is not None and (layer.interval != layer.interval[:, :1]).any():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..basis import Basis
@@ -257,8 +258,10 @@ def _approximation(name: str, old: HighOrderLayer, new: HighOrderLayer) -> Appro
 def _stored_functions(synapse: Synapse, x: Tensor, places: Tensor) -> Tensor:
     """What each stored weight multiplies, at x (P,) by the pieces of the places: (P, M or G), float64."""
     if synapse.parameters == "nodal":
-        return synapse.basis.functions_within(x, places).T
-    return torch.stack([torch.zeros_like(x), *synapse.basis.terms_within(x, places)], 1)[:, 1:]
+        values = synapse.basis.functions_within(x, places).T
+    else:
+        values = torch.stack([torch.zeros_like(x), *synapse.basis.terms_within(x, places)], 1)[:, 1:]
+    return F.pad(values, (0, synapse.ends))  # slopes beyond the ends are seen nowhere on the interval
 
 
 def _largest(values: Tensor, layer: HighOrderLayer) -> float:

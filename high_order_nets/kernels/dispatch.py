@@ -65,9 +65,9 @@ def _is_small(kernel: Kernel, call: Call) -> bool:
     # Compilers would hold on to the batches that answer so, and keep what they choose anyway.
     if not isinstance(kernel, Dense) or call.x.dim() != 2 or torch.compiler.is_compiling():
         return False
-    basis = call.layer.synapse.basis
+    synapse = call.layer.synapse
     # Of functions that are constant piece by piece plain operations give no gradient, not zeros.
-    return call.x.numel() * basis.groups <= SMALL and any(map(any, basis.end_slopes))
+    return call.x.numel() * synapse.groups <= SMALL and any(map(any, synapse.basis.end_slopes))
 
 
 def _is_followed(call: Call) -> bool:

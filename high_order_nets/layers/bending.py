@@ -31,7 +31,8 @@ def roughness(layer: HighOrderLayer) -> Tensor | None:
     if functions is None:
         return None
     with without_autocast(functions):
-        return (_differences(layer.synapse.basis, spectral, functions.dtype, functions.device) @ functions).abs().sum()
+        differences = _differences(layer.synapse.basis, spectral, functions.dtype, functions.device)
+        return (differences @ functions[: differences.shape[1]]).abs().sum()  # beyond the ends nothing bends
 
 
 def second_differences(basis: Basis, *, spectral: bool) -> Tensor:

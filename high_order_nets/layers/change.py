@@ -4,10 +4,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..basis.base import on_their_own
 from ..basis.change import change_of_weights, terms_to_weights
+from ..basis.ends import with_ends
 from ..basis.synapse import Synapse
 from ..kernels.parameters import Parameters, split
 from .base import HighOrderLayer
@@ -32,11 +34,13 @@ def change_between(old: Synapse, new: Synapse) -> Change:
         matrix = change_of_weights(old.basis, new.basis)
         if old.parameters == "spectral":
             matrix = matrix @ terms_to_weights(old.basis)[:, 1:]
-        if new.parameters == "nodal":
-            return Change(matrix, None)
-        coefficients = new.basis.transform() @ matrix
-        constants = coefficients[:1]
-        return Change(coefficients[1:], constants if (constants.abs() > TOLERANCE).any() else None)
+        constants = None
+        if new.parameters == "spectral":
+            coefficients = new.basis.transform() @ matrix
+            matrix, constants = coefficients[1:], coefficients[:1]
+        if new.ends:
+            matrix, constants = with_ends(matrix), None if constants is None else F.pad(constants, (0, new.ends))
+        return Change(matrix, constants if constants is not None and (constants.abs() > TOLERANCE).any() else None)
 
 
 @torch.no_grad()

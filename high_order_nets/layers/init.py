@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..basis.base import on_their_own
+from ..basis.ends import ENDS, tangents
 from ..basis.synapse import BASES, Synapse
 from ..kernels.parameters import Inputs, Parameters
 
@@ -19,22 +20,23 @@ Start = tuple[Tensor, float]
 
 def _line(synapse: Synapse, channels: int) -> Start:
     """φ = x, or what stands for it; a constant where the basis has nothing else."""
-    line = synapse.basis.line()
-    if not line.any():
-        line = synapse.basis.constant()
+    line = synapse.line()
+    if not synapse.basis.line().any():
+        constant = synapse.basis.constant()
+        line = synapse.ended(constant, constant.new_zeros(ENDS))
     return line[:, None].expand(-1, channels), _power(synapse, line)
 
 
 def _interpolant(activation: Callable[[Tensor], Tensor], synapse: Synapse, channels: int) -> Start:
     """What meets the activation at the nodes: the ordinary weights alone tell the channels apart."""
-    weights = synapse.basis.interpolate(activation)
+    weights = synapse.interpolate(activation)
     return weights[:, None].expand(-1, channels), _power(synapse, weights)
 
 
 def _mixed(synapse: Synapse, channels: int) -> Start:
     """φ = (½ + ¼ε) x + ½ε' q(x), ε and ε' standard normal, q(x) = x²/2 for |x| ≤ 1 and |x| - ½ beyond."""
-    line = synapse.basis.line()
-    bowl = synapse.basis.interpolate(lambda x: torch.where(x.abs() <= 1, x * x / 2, x.abs() - 0.5))
+    line = synapse.line()
+    bowl = synapse.interpolate(lambda x: torch.where(x.abs() <= 1, x * x / 2, x.abs() - 0.5))
     slopes = 0.5 + 0.25 * torch.randn(channels, dtype=torch.float64)
     bends = 0.5 * torch.randn(channels, dtype=torch.float64)
     power = (0.25 + 0.0625) * _power(synapse, line) + 0.25 * _power(synapse, bowl)
@@ -116,13 +118,21 @@ def _draw_functions(synapse: Synapse, functions: int) -> tuple[Tensor | None, fl
         return None, 1.0
     nodal = torch.empty(1, synapse.basis.weights, functions)
     DRAWS.get(synapse.init, uniform_)(nodal, synapse, 1.0)
-    return nodal[0], 1.0
+    return _continued(synapse, nodal)[0], 1.0
 
 
 def _draw_weights(synapse: Synapse, inputs: Inputs, nodal: Tensor, gain: float) -> Tensor:
     """Draw every function by itself, (first, M, …); without a line to start from, uniformly."""
     DRAWS.get(synapse.init, uniform_)(nodal, synapse, inputs.reached)
-    return nodal * gain if synapse.init == "variance_preserving" else nodal
+    return _continued(synapse, nodal * gain if synapse.init == "variance_preserving" else nodal)
+
+
+def _continued(synapse: Synapse, nodal: Tensor) -> Tensor:
+    """Have drawn functions, (first, M, …), go on as their tangents where they have slopes of their own."""
+    if not synapse.ends:
+        return nodal
+    slopes = torch.einsum("sm,om...->os...", tangents(synapse.basis).to(nodal), nodal)
+    return torch.cat([nodal, slopes], 1)
 
 
 def _along_weights(values: Tensor, weight: Tensor) -> Tensor:
@@ -165,6 +175,6 @@ def _moments(synapse: Synapse) -> tuple[Tensor, float]:
         edges = synapse.basis.breaks
         offsets = (torch.arange(512, dtype=torch.float64) + 0.5) / 512
         x = (edges[:-1, None] + (edges[1:] - edges[:-1])[:, None] * offsets).flatten()
-        values = synapse.functions(x)
+        values = synapse.functions(x)[: synapse.basis.weights]
         means = values.mean(1)
         return means, float(((values - means[:, None]) ** 2).mean(1).sum())

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..basis.ends import ENDS
 from ..basis.synapse import Synapse
 from .layer_type import as_synapse
 
@@ -41,7 +42,7 @@ class HighOrderTensorProduct(nn.Module):
         ):
             raise ValueError(f"{self.synapse}: expected nodal parameters, no sharing, base, product or alignment")
         self.in_features, self.out_features = in_features, out_features
-        shape = (out_features, *[self.synapse.basis.weights] * in_features)
+        shape = (out_features, *[self.synapse.weights] * in_features)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -50,8 +51,9 @@ class HighOrderTensorProduct(nn.Module):
         """Draw planes."""
         if self.weight.is_meta:
             return
-        basis = self.synapse.basis
-        line, one = (values.to(self.weight) for values in (basis.line(), basis.constant()))
+        synapse = self.synapse
+        one = synapse.ended(synapse.basis.constant(), torch.zeros(ENDS))
+        line, one = (values.to(self.weight) for values in (synapse.line(), one))
         self.weight.zero_()
         for place in range(self.in_features):
             factors = [line if other == place else one for other in range(self.in_features)]

@@ -46,7 +46,8 @@ class DecayByDegree:
         """Yield the weights (first, G, …) that a step changes with the factors (G, …) of their coefficients."""
         for layer in self._net.modules():
             if isinstance(layer, HighOrderLayer) and layer.weight.grad is not None and _has_degrees(layer):
-                factors = [self._factors[min(d, len(self._factors)) - 1] for d in degrees(layer.synapse.basis)]
+                found = [*degrees(layer.synapse.basis), *[1] * layer.synapse.ends]  # beyond the ends there are lines
+                factors = [self._factors[min(d, len(self._factors)) - 1] for d in found]
                 yield layer.weight, layer.weight.new_tensor(factors).view(-1, *[1] * (layer.weight.dim() - 2))
 
 

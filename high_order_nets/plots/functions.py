@@ -45,7 +45,8 @@ class Functions:
             return None
         x = to_inputs(self.synapse, points)
         # Through T rather than by evaluation: at a knot of a discontinuous function there are two values.
-        values = torch.linalg.solve(self.synapse.basis.transform(), self.coefficients.T).T
+        inside = self.coefficients[:, : 1 + self.synapse.basis.groups]
+        values = torch.linalg.solve(self.synapse.basis.transform(), inside.T).T
         reached = x.abs() <= (self.synapse.periodicity or torch.inf) / 2
         if self.base is not None:
             reached &= x.isfinite()  # an activation has no limit there
@@ -77,7 +78,7 @@ def learned_functions(layer: nn.Module, how_many: int) -> Functions:
     if isinstance(layer, HighOrderLayer):
         synapse = layer.synapse
         constants, a = layer.coefficients()
-        a = a[:, : synapse.basis.groups].flatten(2)
+        a = a[:, : synapse.groups].flatten(2)
         base = None if layer.base_weight is None else layer.rescaled(layer.base_weight)
     else:
         a = layer.weight[:, None].flatten(2)  # type: ignore[index]
