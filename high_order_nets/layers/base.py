@@ -86,7 +86,7 @@ class HighOrderLayer(nn.Module):
     def _exact_transform(self) -> Tensor:
         # At least float32, and never rounded on the way: `.bfloat16().double()` ends with an exact T again.
         dtype = torch.promote_types(self.weight.dtype, torch.float32)
-        return self.synapse.basis.transform().to(device=self.weight.device, dtype=dtype)
+        return self.synapse.transform().to(device=self.weight.device, dtype=dtype)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "HighOrderLayer":
         super()._apply(fn, recurse)
