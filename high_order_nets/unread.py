@@ -20,7 +20,7 @@ from .settings import (
 )
 
 FUNCTIONS = (
-    *("periodicity", "domain", "init", "parameters", "sharing", "base", "alpha"),
+    *("periodicity", "domain", "init", "parameters", "sharing", "rank", "base", "alpha"),
     *("input_dropout", "input_noise", "rescale_output", "align", "clamp_weights", "functions"),
 )
 """Knobs of layers with functions on their connections that no file of layer_type/ passes on."""
@@ -72,6 +72,8 @@ def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
 
+MADE_OF_LAYERS = ("width", "rescale_planes", "skip", "rules", "rank", "linear_output", "pool_function")
+"""Knobs of networks that are converted, and not made of layers with functions."""
 DECAYS = ("functions.weight_decay", "functions.deviation_decay")
 OF_SHARED = ("functions.lr", "functions.weight_decay", "functions.frozen", "functions.until")
 """Knobs of functions that connections share; the price of their bends is refused where there are none."""
@@ -86,7 +88,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (OF_SHARED, "sharing", lambda config: not shares_functions(config)),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
-    (("width", "rescale_planes", "skip", "rules", "linear_output", "pool_function"), "model_name", _makes_its_layers),
+    (MADE_OF_LAYERS, "model_name", _makes_its_layers),
     (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
     (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
     (("task.cells",), "task.residual", lambda config: config["task"].get("residual") == "pointwise"),

@@ -12,6 +12,9 @@ def check_functions(config: Config, functions: Config) -> None:
     """Refuse what the functions of these layers, or the optimizer, cannot have."""
     if not targets.is_basis(config["layer_type"]["_target_"]):
         return
+    if config["rank"] and config["sharing"] == "synapse":
+        rule = "a function for every connection has all ranks already; take sharing=channel"
+        raise UserError(f"rank={config['rank']}: {rule}")
     _check_rates(config, functions)
     if functions["smoothness"] and not shares_functions(config):
         advice = "is of functions that connections share; take sharing=channel"

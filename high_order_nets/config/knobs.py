@@ -65,6 +65,7 @@ RULES: dict[str, Rule] = {
     "init": word("linear", "mixed", "relu", "silu", "variance_preserving", "constant_random", "uniform"),
     "parameters": word("nodal", "spectral"),
     "sharing": word("synapse", "channel", "deviation") | whole("[1, inf)"),
+    "rank": whole("[0, inf)"),
     "base": word("silu", "relu", "gelu", "tanh", "identity") | NULL,
     "input_dropout": number("[0, 1)"),
     "input_noise": number("[0, inf)"),

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import UserError
-from ..layers import HighOrderLayer, LayerType, Synapse
+from ..layers import HighOrderLayer, LayerType, LowRank, Synapse
 from ..layers.layer_type import LAYERS
 from ..names import layer_name
 from .bonds import Bonds, given_attributes
@@ -47,8 +47,8 @@ def convert(
     """Give the high-order variant of a network and a report; the module itself is left untouched.
 
     - layer_type: a name (`polynomial2d`, `continuous`, … or `standard`, which swaps no layer), with the options
-      n, segments, scale and the fields of Synapse (domain, sharing, base, parameters, init, …); a Synapse; or another
-      LayerType.
+      n, segments, scale, rank and the fields of Synapse (domain, sharing, base, parameters, init, …); a Synapse; or
+      another LayerType.
     - norm: keep, none, batch, layer, group, instance, max_abs, max_center, l2.
     - activation: none, keep or a name; auto is none where the new layers bend by themselves, else keep. Gates stay.
     - rescale_planes: divide the widths by this (ResNets, simple, mlp, autoencoders, a transformer's feed-forwards);
@@ -87,6 +87,7 @@ def convert(
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
     plan.apply(net, divisor)
+    _check_ranks(net)
     return net, plan.report(module, net, divisor)
 
 
@@ -116,6 +117,14 @@ def _check_use(rules: Rules, left: tuple[str, ...], names: Sequence[str]) -> Non
             raise UserError(
                 f"rules={pattern}: its layers are left as they are ({', '.join(sorted(map(str, reasons)))})"
             )
+
+
+def _check_ranks(net: nn.Module) -> None:
+    """Refuse as many second functions as a layer has outputs, now that its width is known."""
+    for name, layer in net.named_modules():
+        if isinstance(layer, LowRank) and layer.rank >= layer.outputs:
+            advice = f"rules={{{name}:{{rank:0}}}} leaves it out"
+            raise UserError(f"rank={layer.rank}: {name} has {layer.outputs} outputs; take less, or {advice}")
 
 
 def _skipped(left: tuple[str, ...], name: str, names: Sequence[str]) -> str | None:
@@ -277,5 +286,6 @@ class _Plan:
                 if child is old:
                     setattr(parent, child_name, new.train(old.training))
         self.new.append(new)
-        functions = str(getattr(new, "synapse", ""))
+        own = str(getattr(new, "synapse", ""))
+        functions = f"{new.main.synapse}, rank={new.rank}" if isinstance(new, LowRank) else own
         self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen, functions))

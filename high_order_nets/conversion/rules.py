@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..basis.synapse import OPTIONS
 from ..errors import UserError, nearest
 from ..layers import HighOrder, LayerType, Synapse, make_synapse
+from ..layers.high_order import CHOICES
 from ..layers.keywords import check_keywords
-from ..layers.layer_type import changed, refuse_options, require_sizes
+from ..layers.layer_type import refuse_options
+from .options import changed
 from .patterns import check_pattern, matches
 
 DEFAULTS = {"scale": 4.0, "domain": "tanh", "parameters": "spectral"}
 """The synapse options that win in training (results/cifar100_cpu.md); the layers themselves default to the seed's."""
-KNOWN = ("layer_type", *OPTIONS)
+KNOWN = ("layer_type", *CHOICES)
 """The options of a rule."""
 OTHERWISE = f"; its options are {', '.join(KNOWN)}"
 Options = Mapping[str, Any]
@@ -57,7 +58,7 @@ def typed(
 ) -> Rules:
     """Make the rules of the words that `owner` was called with. Raises UserError for an option that there is not."""
     try:
-        check_keywords(owner, options, OPTIONS)
+        check_keywords(owner, options, CHOICES)
     except TypeError as error:
         raise UserError(str(error)) from error
     for pattern, own in patterns.items():
@@ -72,26 +73,38 @@ def typed(
 def _made(layer_type: Kind, options: dict[str, Any], rule: Options) -> LayerType | None:
     """Make the layer type of convert's options, with those of rules over them; None for the ordinary layer."""
     own = dict(rule)
-    kind = own.pop("layer_type", layer_type)
+    main, kind = (
+        HighOrder(k) if isinstance(k, Synapse) else k for k in (layer_type, own.pop("layer_type", layer_type))
+    )
     try:
-        if isinstance(kind, Synapse | LayerType):
-            refuse_options(kind, options if kind is layer_type else {})
-            return _made_otherwise(kind, own)
-        standard = kind in ("standard", None)
-        aligned = {"align": "layer"} if options.get("scale") == "auto" else {}  # a rule may name another scale
-        synapse = make_synapse("polynomial" if standard else str(kind), **(DEFAULTS | aligned | options | own))
-        if standard:
-            return None
-        require_sizes(synapse.basis, own)
-        return HighOrder(synapse)
+        if isinstance(layer_type, Synapse | LayerType):
+            refuse_options(layer_type, options)
+        if isinstance(kind, LayerType):
+            return _otherwise(kind, own)
+        if isinstance(main, HighOrder) and kind not in ("standard", None):
+            return _otherwise(main, own | {"layer_type": kind})
+        return _named(kind or "standard", options, own)
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
 
 
-def _made_otherwise(kind: Synapse | LayerType, own: dict[str, Any]) -> LayerType:
-    """Give a layer type that is there other options; one without functions on its connections takes none."""
-    synapse = kind.synapse if isinstance(kind, HighOrder) else kind
-    if isinstance(synapse, Synapse):
-        return HighOrder(changed(synapse, own))
+def _otherwise(kind: LayerType, own: dict[str, Any]) -> LayerType:
+    """Give a layer type other options; one without functions on its connections takes none."""
+    if isinstance(kind, HighOrder):
+        rank = own.pop("rank", kind.rank)
+        return HighOrder(changed(kind.synapse, own), rank)
     refuse_options(kind, own)
-    return synapse
+    return kind
+
+
+def _named(layer_type: str, options: dict[str, Any], own: dict[str, Any]) -> LayerType | None:
+    """Make a layer type by its name; None for standard, whose options are looked at too."""
+    aligned = {"align": "layer"} if options.get("scale") == "auto" else {}  # a rule may name another scale
+    name = "polynomial" if layer_type == "standard" else layer_type
+    given: dict[str, Any] = DEFAULTS | aligned | options | own
+    rank = given.pop("rank", 0)
+    synapse = make_synapse(name, **given)
+    if layer_type == "standard":
+        return None
+    changed(synapse, {key: own[key] for key in ("n", "segments") if key in own})  # refuses those that it has not
+    return HighOrder(synapse, rank)

@@ -12,6 +12,7 @@ from .high_order import HighOrder
 from .init import INITS
 from .layer_type import LayerType, as_synapse, make_synapse
 from .linear import HighOrderLinear
+from .low_rank import LowRank
 from .norm import IBN, L2, IterNorm, MaxAbs, MaxCenter, SharedNorm
 from .product import HighOrderProduct, Product, fully_connected
 from .tensor_product import HighOrderTensorProduct
@@ -36,6 +37,7 @@ __all__ = [
     "HighOrderTensorProduct",
     "IterNorm",
     "LayerType",
+    "LowRank",
     "MaxAbs",
     "MaxCenter",
     "Product",

@@ -1,14 +1,14 @@
 """What `layer_type` stands for, and the way from a name to its synapse."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 from torch import nn
 
 from ..basis import Basis, Line
-from ..basis.synapse import OPTIONS, SIZES, Synapse, require_name
+from ..basis.synapse import OPTIONS, Synapse, require_name
 from ..names import automatic_length, layer_name
 from .keywords import check_keywords
 
@@ -68,24 +68,6 @@ def scaled(basis: Basis, scale: float | str, options: dict[str, Any]) -> tuple[B
         scale = automatic_length(getattr(basis, "n", None), getattr(basis, "segments", None))
         options = {"align": "layer"} | options
     return replace(basis, length=scale), options  # type: ignore[type-var]
-
-
-def changed(synapse: Synapse, options: Mapping[str, Any]) -> Synapse:
-    """Give the synapse with some options of `make_synapse` otherwise. Raises ValueError for one its basis has not."""
-    require_sizes(synapse.basis, options)
-    sizes = {key: value for key, value in options.items() if key in ("n", "segments")}
-    basis: Basis = replace(synapse.basis, **sizes)  # type: ignore[type-var]
-    own = {key: value for key, value in options.items() if key not in SIZES}
-    if "scale" in options:
-        basis, own = scaled(basis, options["scale"], own)
-    return replace(synapse, basis=basis, **own)
-
-
-def require_sizes(basis: Basis, options: Iterable[str]) -> None:
-    """Raise ValueError for an option that the basis has not."""
-    known = {field.name for field in fields(basis)}  # type: ignore[arg-type]
-    if strangers := [key for key, name in SIZES.items() if key in options and name not in known]:
-        raise ValueError(f"{', '.join(strangers)}: {type(basis).__name__} has none")
 
 
 def as_synapse(synapse: Synapse | str, options: dict[str, Any], owner: Callable[..., Any] = make_synapse) -> Synapse:

@@ -121,9 +121,9 @@ def layer_type(config: Config, rule: Mapping[str, Any] | None = None) -> LayerTy
         if isinstance(made, LayerType):
             refuse_options(made, own)
             return made
-        knobs = config | own | {"align": _aligned(config, own)}
+        knobs: Config = config | own | {"align": _aligned(config, own)}
         options = {field: knobs[KNOBS.get(field, field)] for field in FIELDS}
-        return HighOrder(Synapse(made, neuron=neuron, **options))
+        return HighOrder(Synapse(made, neuron=neuron, **options), knobs["rank"])
     except (TypeError, ValueError) as error:
         raise UserError(f"layer_type={name}: {error}") from error
 
@@ -144,7 +144,6 @@ def _automatic(node: Mapping[str, Any]) -> float:
 
 def _aligned(config: Config, rule: Mapping[str, Any]) -> str:
     """Give what aligns the functions: with scale=auto of rules the layer, unless they say more."""
-    align = rule.get("align", "layer" if rule.get("scale") == "auto" else config["align"])
-    if align != "auto":
-        return str(align)
-    return "layer" if rule.get("scale", config["scale"]) == "auto" else "none"
+    align = rule.get("align", config["align"])
+    automatic = align == "auto" or (align == "none" and "align" not in rule and "scale" in rule)
+    return str(align) if not automatic else "layer" if rule.get("scale", config["scale"]) == "auto" else "none"

@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 
 from ..basis import Fourier
 from ..basis.synapse import OPTIONS
-from ..conversion.refine import Target
+from ..conversion.options import changed as options_changed
 from ..layers import Synapse
 from ..layers.keywords import check_keywords
-from ..layers.layer_type import scaled
 
 Options = Mapping[str, Any] | None
 """Options of some layers: layer_type, n, segments, scale and the fields of Synapse; None stands for no other one."""
-SIZES = ("n", "segments", "layer_type")
 
 
 class Bounds(NamedTuple):
@@ -35,11 +33,7 @@ def changed(synapse: Synapse, options: Options, owner: Any) -> Synapse:
     """Give the synapse with other options, but those that are None. Raises ValueError or TypeError, as Synapse does."""
     given = {key: value for key, value in (options or {}).items() if value is not None}
     check_keywords(owner, given, (*OPTIONS, "layer_type"))
-    sizes = {key: given.pop(key) for key in SIZES if key in given}
-    synapse = Target(**sizes).of(synapse) if sizes else synapse
-    scale = given.pop("scale", None)
-    basis, given = (synapse.basis, given) if scale is None else scaled(synapse.basis, scale, given)
-    return replace(synapse, basis=basis, **given)
+    return options_changed(synapse, given)
 
 
 def open_bounds(synapse: Synapse, first: bool, chosen: Sequence[str]) -> Bounds:

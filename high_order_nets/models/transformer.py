@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..layers import HighOrderLayer
+from ..layers import HighOrderLayer, LowRank
 from .dropout import Dropout
 from .softmax import FullSoftmax, adaptive_softmax
 
@@ -177,8 +177,9 @@ class Transformer(nn.Module):
         """
         for block in self.blocks:
             for layer in (block.feed_forward.down, block.attention.output):  # type: ignore[union-attr]
-                if isinstance(layer, HighOrderLayer):
-                    layer.weight.data.mul_(0.06 / (2 * len(self.blocks)) ** 0.5)
+                main = layer.main if isinstance(layer, LowRank) else layer
+                if isinstance(main, HighOrderLayer):
+                    main.weight.data.mul_(0.06 / (2 * len(self.blocks)) ** 0.5)
 
     def _init_weights(self) -> None:
         """Draw normal weights of deviation 0.02, as GPT-2's; what joins the residual stream smaller by its depth."""

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from high_order_nets import cli, load
-from high_order_nets.basis.synapse import OPTIONS
 from high_order_nets.config.catalogue import everyday_sections
 from high_order_nets.config.compose import plan
 from high_order_nets.config.layer_rules import SECTION
@@ -15,6 +14,7 @@ from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.data.spec import ImageSpec
 from high_order_nets.errors import UserError
 from high_order_nets.layers import HighOrderLayer
+from high_order_nets.layers.high_order import CHOICES
 from high_order_nets.models.factory import KNOBS, network
 from tests.experiments import composed
 from tests.runner import Runner
@@ -30,7 +30,7 @@ def bases(*words: str) -> dict[str, str]:
 
 
 def test_a_rule_may_say_what_a_synapse_has_options_for() -> None:
-    assert {knob.key for knob in everyday_sections()[SECTION]} == {KNOBS.get(name, name) for name in OPTIONS}
+    assert {knob.key for knob in everyday_sections()[SECTION]} == {KNOBS.get(name, name) for name in CHOICES}
 
 
 def test_the_layers_are_those_of_their_rules() -> None:
