@@ -27,6 +27,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"parameters": "spectral"},
     {"parameters": "nodal", "sharing": "channel"},
     {"parameters": "spectral", "sharing": 1},
+    {"parameters": "spectral", "sharing": "deviation"},
 ]
 
 
@@ -37,7 +38,8 @@ def linear(layer_type: str = "polynomial", inputs: int = 1, **options: Any) -> H
 
 def slopes(layer: HighOrderLayer) -> torch.Tensor:
     """The weights of the slopes, (2, …)."""
-    return layer.weight[:, -2:].movedim(1, 0) if layer.shape is None else layer.shape[-2:]
+    functions = layer.own_parameters().functions
+    return layer.weight[:, -2:].movedim(1, 0) if functions is None else functions[-2:]
 
 
 def drawn(layer: HighOrderLayer) -> None:
@@ -59,11 +61,10 @@ def test_beyond_the_ends_there_are_lines_of_these_slopes(layer_type: str, option
     torch.testing.assert_close(y[x < -2], at[0] + (X[x < -2] + 2) * (left * v).flatten())
     torch.testing.assert_close(y[x > 2], at[1] + (X[x > 2] - 2) * (right * v).flatten())
     inside = linear(layer_type, domain="clamp", **options)
-    state = {key: value.clone() for key, value in layer.state_dict().items()}
-    if layer.shape is None:
-        state["weight"] = state["weight"][:, :-2]
-    else:
-        state["shape"] = state["shape"][:-2]
+    cut = ("weight",) if layer.shape is None else ("shape", "master")
+    state = layer.state_dict()
+    for key in state.keys() & {*cut}:
+        state[key] = state[key][:, :-2] if key == "weight" else state[key][:-2]
     inside.load_state_dict(state)
     within = X[x.abs() <= 2]
     torch.testing.assert_close(layer(within), inside(within))
@@ -142,7 +143,7 @@ def test_refinement_keeps_the_slopes(options: dict[str, Any]) -> None:
 
 
 def test_parameters_are_two_more_a_function() -> None:
-    for options, functions in ((OPTIONS[0], 6), (OPTIONS[1], 6), (OPTIONS[2], 3), (OPTIONS[3], 1)):
+    for options, functions in ((OPTIONS[0], 6), (OPTIONS[1], 6), (OPTIONS[2], 3), (OPTIONS[3], 1), (OPTIONS[4], 4)):
         with_slopes, without = linear(inputs=3, **options), linear(inputs=3, **options, domain="clamp")
         assert count_parameters(with_slopes) - count_parameters(without) == 2 * functions
         assert with_slopes.redundant_parameters == without.redundant_parameters
