@@ -1,17 +1,22 @@
 """Aligned intervals in a run: the first batch's, in every file, whatever stops the run."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from high_order_nets import load
 from high_order_nets.conversion.align import align
+from high_order_nets.layers import HighOrderLinear
 from high_order_nets.run.checkpoints import read_checkpoint
 from high_order_nets.tasks import Classification
 from high_order_nets.tasks.experiment import build
 from high_order_nets.training import run
+from high_order_nets.training.callbacks.align import Align
 from tests.training.crashes import assert_equal, crash_at, results
 
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.1", "batch_size=64", "max_epochs=2", "width=0.5")
@@ -26,7 +31,7 @@ def intervals(folder: Path) -> dict[str, torch.Tensor]:
     [
         ("layer_type=polynomial2d", 4.0),
         pytest.param("layer_type=polynomial2d n=5", 5.0, marks=pytest.mark.slow),
-        ("layer_type=continuous2d n=3 segments=2", 4.0),
+        pytest.param("layer_type=continuous2d n=3 segments=2", 4.0, marks=pytest.mark.slow),
         ("layer_type=fourier2d align=channel", 4.0),
     ],
 )
@@ -69,10 +74,17 @@ def test_the_first_batch_alone_is_measured(how: str, settings, tmp_path: Path, m
     assert all(value.equal(saved[f"net.{key}"]) for key, value in found.items())
 
 
-@pytest.mark.parametrize("line", ["align=layer", "align=channel layer_by_layer=true"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "align=channel layer_by_layer=true",
+        pytest.param("align=layer domain=slopes", marks=pytest.mark.slow),
+        pytest.param("align=batch", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("call", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_crash_leaves_no_trace(line: str, call: int, settings, tmp_path: Path) -> None:
-    """After the first step, before anything is saved; and within the second epoch, of 3 steps each."""
+    """In the first step, before anything is saved; and within the second epoch, of 3 steps each."""
     config = settings(*FAST, "scale=auto", "checkpoint.every_n_steps=1", *line.split())
     run.train(config, tmp_path / "alone")
     with crash_at(Classification, "on_train_batch_end", call):
@@ -94,3 +106,15 @@ def test_a_resumed_run_is_not_measured_again(settings, tmp_path: Path, monkeypat
     run.train(config, tmp_path / "run")
     found = intervals(tmp_path / "run")
     assert all(value.equal(before[f"net.{key}"]) for key, value in found.items())
+
+
+def test_processes_take_what_the_first_one_measured() -> None:
+    theirs = torch.full((2, 3), 0.25, dtype=torch.float64)
+    trainer: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(broadcast=lambda _own: [theirs, None]))
+    layers = [HighOrderLinear(3, 2, "polynomial", align="layer") for _ in range(2)]
+    layers[0].add_module("unused", layers[1])
+    task: Any = SimpleNamespace(net=nn.Sequential(layers[0]), dtype=torch.float32)
+    Align().on_train_batch_start(trainer, task, (torch.ones(4, 3, dtype=torch.float64), None), 0)
+    assert layers[0].interval is not None
+    assert layers[0].interval.equal(theirs.float())
+    assert layers[1].interval is None
