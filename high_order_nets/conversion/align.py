@@ -12,16 +12,19 @@ from torch import Tensor, nn
 from ..basis.synapse import MEASURED
 from ..errors import UserError
 from ..layers import HighOrderLayer
+from ..layers.alignment import measured
 from .interval import by_channel
 
-CONSTANT = 1e-5
-"""A channel whose deviation is less than this part of its mean is constant but for rounding."""
+
+def measured_layers(net: nn.Module) -> dict[str, HighOrderLayer]:
+    """Give the layers whose interval is measured, by their names."""
+    layers = {name: layer for name, layer in net.named_modules() if isinstance(layer, HighOrderLayer)}
+    return {name: layer for name, layer in layers.items() if layer.synapse.align in MEASURED}
 
 
 def unaligned(net: nn.Module) -> dict[str, HighOrderLayer]:
-    """Give the layers that are still to be measured, by their names."""
-    layers = {name: layer for name, layer in net.named_modules() if isinstance(layer, HighOrderLayer)}
-    return {name: layer for name, layer in layers.items() if layer.synapse.align in MEASURED and layer.interval is None}
+    """Give those of them that are still to be measured."""
+    return {name: layer for name, layer in measured_layers(net).items() if layer.interval is None}
 
 
 @torch.no_grad()
@@ -47,26 +50,11 @@ def _measure(name: str, layer: HighOrderLayer, copied: Any, given: tuple[Tensor,
     """Align a layer and its copy, about to be called, unless it has been called in this pass."""
     if copied.interval is not None:
         return
-    values = by_channel(copied, given[0])
-    values = values.to(torch.promote_types(values.dtype, torch.float32))
-    centre, deviation = _spread(values) if layer.synapse.align == "channel" else _size(values)
-    if not (centre.isfinite().all() and deviation.isfinite().all()):
+    interval = measured(by_channel(copied, given[0]).T, layer.synapse.align)
+    if not interval.isfinite().all():
         raise UserError(f"{name or type(layer).__name__}: gets inputs that are not finite")
-    factor = torch.where(deviation > CONSTANT * centre.abs(), 1 / deviation, 1.0)
-    copied.interval = torch.stack([centre, factor]).to(layer.weight)
+    copied.interval = interval.to(layer.weight)
     layer.interval = copied.interval.clone()
-
-
-def _size(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Give 0 and the root mean square of all values (channels, …), (channels,) each."""
-    zeros = values.new_zeros(len(values))
-    return zeros, zeros + values.square().mean().sqrt()
-
-
-def _spread(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Give mean and deviation of each channel, (channels,) each."""
-    deviation, mean = torch.std_mean(values, 1, correction=0)
-    return mean, deviation
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from ..basis.synapse import Synapse
 from ..kernels.dispatch import apply
 from ..kernels.expansion import Expansion
 from ..kernels.parameters import Inputs, Parameters, split, without_autocast
+from .alignment import follow_
 from .init import draw
 
 
@@ -29,6 +30,8 @@ class HighOrderLayer(nn.Module):
     """
 
     neuron = "sum"
+    follows = False
+    """Whether the interval follows the inputs in training, batch by batch."""
     interval: Tensor | None
     running_mean: Tensor
     running_var: Tensor
@@ -201,9 +204,13 @@ class HighOrderLayer(nn.Module):
         """Bring x (rows, channels, *space) to the interval that the functions live on."""
         if self.momentum is not None:
             return F.batch_norm(x, self.running_mean, self.running_var, None, None, self.training, self.momentum)
-        if self.interval is None:
+        interval = self.interval
+        if interval is None:
             return x
-        centre, factor = self.interval.to(x.dtype).view(2, -1, *[1] * (x.dim() - 2))
+        if self.follows and self.training:
+            follow_(interval, x, self.synapse.align)
+            interval = interval.clone()  # for the backward pass, whatever follows next
+        centre, factor = interval.to(x.dtype).view(2, -1, *[1] * (x.dim() - 2))
         return (x - centre) * factor
 
     @property

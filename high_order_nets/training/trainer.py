@@ -145,7 +145,7 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
     if config["refine"]["epochs"]:
         callbacks.append(Refine(config))
     if unaligned(experiment.net):
-        callbacks.append(Align())
+        callbacks.append(Align(config["functions"]["frozen"]))
     if is_polynomial(experiment.net):
         callbacks.append(FirstStatistics())
     if config["measure"]["degree"]:

@@ -118,3 +118,36 @@ def test_processes_take_what_the_first_one_measured() -> None:
     assert layers[0].interval is not None
     assert layers[0].interval.equal(theirs.float())
     assert layers[1].interval is None
+
+
+def test_intervals_follow_their_inputs_while_the_functions_are_frozen(settings, tmp_path: Path) -> None:
+    """Of 6 steps the first 3, whatever stops the run."""
+    frozen = ("sharing=channel", "init=silu", "domain=linear", "functions.frozen=0.5")
+    config = settings(*FAST, "scale=auto", *frozen, "checkpoint.every_n_steps=1")
+    found = []
+    for call in (1, 2, 3, 4):
+        with crash_at(Classification, "on_train_batch_end", call):
+            run.train(config, tmp_path / str(call))
+        saved = read_checkpoint(tmp_path / str(call) / "checkpoints" / "last.ckpt")["state_dict"] if call > 1 else {}
+        found.append({key: value for key, value in saved.items() if key.endswith("interval")})
+    run.train(config, tmp_path / "2")
+    run.train(config, tmp_path / "4")
+    assert_equal(results(tmp_path / "2"), results(tmp_path / "4"))
+    end = intervals(tmp_path / "4")
+    assert all(not found[1][f"net.{key}"].equal(value) for key, value in end.items())
+    assert all(found[3][f"net.{key}"].equal(value) for key, value in end.items())
+
+
+def test_an_interval_that_follows_is_a_mean_that_forgets() -> None:
+    layer = HighOrderLinear(3, 2, "polynomial", align="channel")
+    batches = [torch.randn(50, 3) * torch.tensor([1.0, 2.0, 3.0]) + k for k in range(3)]
+    align(layer, batches[0])
+    layer.follows = True
+    centre, deviation = batches[0].mean(0), batches[0].std(0, correction=0)
+    for batch in batches[1:]:
+        layer(batch)
+        centre, deviation = 0.9 * centre + 0.1 * batch.mean(0), 0.9 * deviation + 0.1 * batch.std(0, correction=0)
+    layer.eval()
+    layer(batches[0])  # in use it stays
+    assert layer.interval is not None
+    torch.testing.assert_close(layer.interval, torch.stack([centre, 1 / deviation]))

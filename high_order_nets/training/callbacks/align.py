@@ -1,25 +1,32 @@
-"""Alignment of a network with its first training batch."""
+"""Alignment of a network with its first training batch, or with all while its functions do not move."""
 
 from typing import Any
 
 import pytorch_lightning as pl
 
-from ...conversion.align import align, unaligned
+from ...conversion.align import align, measured_layers, unaligned
 from ...layers import HighOrderLayer
 
 
 class Align(pl.Callback):
     """Align the layers that are still to be measured with the first batch of an epoch; all processes as rank 0 does.
 
-    In a run's first epoch that is all of them, and nothing is done from then on: a checkpoint has their intervals.
-    Layer by layer a stage is aligned when it is first reached.
+    In a run's first epoch that is all of them: a checkpoint has their intervals. Layer by layer a stage is aligned when
+    it is first reached. During the first part `frozen` of the steps intervals follow their inputs; then they stay.
     """
+
+    def __init__(self, frozen: float = 0.0):
+        self._frozen = frozen
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Measure, before the network is compiled or trained."""
         net: Any = pl_module.net
+        if self._frozen:
+            follows = trainer.global_step < self._frozen * trainer.estimated_stepping_batches
+            for layer in measured_layers(net).values():
+                layer.follows = follows
         layers = unaligned(net)
         if batch_idx or not layers:
             return
