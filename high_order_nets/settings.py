@@ -42,7 +42,15 @@ NEWER_OPTIMIZER: dict[str, dict[str, Any]] = {
     "torch.optim.LBFGS": {"optimizer.tolerance_grad": 1e-7, "optimizer.tolerance_change": 1e-9},
 }
 """And of one optimizer, by its target: torch's own defaults."""
-NEWER_DATA: dict[str, dict[str, Any]] = {"images": {"dataset.split": "official"}}
+NEWER_DATA: dict[str, dict[str, Any]] = {
+    "images": {
+        "dataset.split": "official",
+        "dataset.augment.mixup": 0.0,
+        "dataset.augment.cutmix": 0.0,
+        "dataset.augment.mix_probability": 1.0,
+        "dataset.augment.mix_until": 1.0,
+    }
+}
 """And of one kind of data."""
 KNOB = re.compile(r"\$\{(\w+)\}")
 """How the value of another knob is written, `${n}`."""

@@ -74,6 +74,8 @@ def _text(config: Config) -> bool:
 
 MADE_OF_LAYERS = ("width", "rescale_planes", "skip", "rules", "rank", "linear_output", "pool_function")
 """Knobs of networks that are converted, and not made of layers with functions."""
+MIXED = ("dataset.augment.mix_probability", "dataset.augment.mix_until")
+"""Knobs of batches that are mixed."""
 DECAYS = ("functions.weight_decay", "functions.deviation_decay")
 OF_SHARED = ("functions.lr", "functions.weight_decay", "functions.frozen", "functions.until")
 """Knobs of functions that connections share; the price of their bends is refused where there are none."""
@@ -113,6 +115,11 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("dataset.vocabulary",), "dataset.tokenizer", lambda config: config["dataset"].get("tokenizer") == "word"),
     (("dataset.min_count",), "dataset.tokenizer", lambda config: config["dataset"].get("tokenizer") == "bpe"),
     (("dataset.augment",), "augment", lambda config: not config["augment"]),
+    (
+        MIXED,
+        "dataset.augment.cutmix",
+        lambda c: not (at(c, "dataset.augment.cutmix") or at(c, "dataset.augment.mixup")),
+    ),
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),
     (("max_epochs",), "trainer", lambda config: is_debug(config) and config["max_epochs"] != DEBUG_EPOCHS),

@@ -125,6 +125,10 @@ RULES: dict[str, Rule] = {
     "dataset.augment.crop": whole("[0, inf)"),
     "dataset.augment.rotation": number("[0, 180]"),
     "dataset.augment.cutout": whole("[0, inf)"),
+    "dataset.augment.mixup": number("[0, inf)"),
+    "dataset.augment.cutmix": number("[0, inf)"),
+    "dataset.augment.mix_probability": number("(0, 1]"),
+    "dataset.augment.mix_until": number("(0, 1]"),
     "dataset.bptt": whole("[1, inf)"),
     "dataset.stride": whole("[1, inf)") | NULL,
     "dataset.tokenizer": word("word", "bpe"),
@@ -274,9 +278,18 @@ def _check_together(config: Config) -> None:
             f"block={chosen['block']}: model_name={chosen['model_name']} has no blocks to choose; take pinet18, "
             "pinet50, resnet10 or resnet10_small"
         )
+    _check_mixing(config, dataset.get("augment", {}))
     check_refinement(config, config["refine"])
     check_functions(config, config["functions"])
     check_dimensions(config, "layer_type", config["choices"]["layer_type"])
+
+
+def _check_mixing(config: Config, augment: Config) -> None:
+    """Refuse mixed labels where a task has none."""
+    for key in ("mixup", "cutmix"):
+        if config["augment"] and augment.get(key) and config["task"]["name"] != "classification":
+            task = f"task={config['choices']['task']}"
+            raise UserError(f"dataset.augment.{key}={augment[key]}: mixes labels of classes, and {task} has none")
 
 
 def check_dimensions(config: Config, name: str, layer_type: str) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..paths import data_root
 from ..settings import Config
 from .base import Data
 from .images.augment import Augment
+from .images.mix import Mix
 from .images.module import ImageDataModule, ImageSettings
 from .images.prepared import load_images
 from .points.burgers import burgers_points
@@ -29,7 +31,7 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
     """Build the data module that a resolved run config asks for; raises UserError where it cannot be had."""
     dataset = config["dataset"]
     settings = ImageSettings(
-        augment=Augment(**dataset["augment"]) if config["augment"] else None,
+        **_changes(dataset["augment"]) if config["augment"] else {},
         **{key: dataset[key] for key in ("subset", "normalize", "interval", "image_size")},
         **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction", "num_workers")},
     )
@@ -42,6 +44,13 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
         rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
         raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {', '.join(images.classes)}; {rule}")
     return ImageDataModule(images, settings)
+
+
+def _changes(augment: Config) -> dict[str, Any]:
+    """Part what is done to each image from what is done to a batch."""
+    names = {field.name for field in fields(Mix)}
+    mix = {key: value for key, value in augment.items() if key in names}
+    return {"augment": Augment(**{key: augment[key] for key in augment.keys() - names}), "mix": Mix(**mix)}
 
 
 def point_data_module(config: Config) -> PointDataModule:

@@ -12,18 +12,19 @@ from torchmetrics.classification import MulticlassAccuracy
 from .base import MakeOptimizers, Outcome, Split, Task
 
 Batch = tuple[Tensor, Tensor]
-"""Images (batch, channels, height, width) and labels (batch,)."""
+"""Images (batch, channels, height, width) and labels (batch,), or shares of the classes (batch, classes)."""
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-    """-Σ_c p_c log softmax(logits)_c, mean over the batch."""
+    """-Σ_c p_c log softmax(logits)_c, mean over the batch; p_c as `labels` says, smoothed."""
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
 
 def mse(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-    """Squared distance of the logits to the one-hot labels, mean over batch and classes."""
+    """Squared distance of the logits to the one-hot labels or the shares, mean over batch and classes."""
     del label_smoothing
-    return F.mse_loss(logits, F.one_hot(labels, logits.shape[1]).to(logits.dtype))
+    shares = labels if labels.dim() == 2 else F.one_hot(labels, logits.shape[1])
+    return F.mse_loss(logits, shares.to(logits.dtype))
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {"cross_entropy": cross_entropy, "mse": mse}
@@ -62,8 +63,9 @@ class Classification(Task, name="classification"):
         return self.net(inputs.to(self.dtype).contiguous(memory_format=self._memory_format))
 
     def outcome(self, batch: Batch, split: Split) -> Outcome:
-        """Compare logits with labels."""
+        """Compare logits with labels; of shares of classes the largest is what an accuracy is of."""
         images, labels = batch
         logits = self(images)
         loss = self._loss(logits, labels, self._smoothing if split == "train" else 0.0)
-        return Outcome(loss, len(labels), {"preds": logits.detach(), "target": labels}, logits)
+        target = labels if labels.dim() == 1 else labels.argmax(1)
+        return Outcome(loss, len(labels), {"preds": logits.detach(), "target": target}, logits)

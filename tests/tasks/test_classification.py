@@ -21,6 +21,23 @@ def test_mean_squared_error_is_zero_at_the_one_hot_labels() -> None:
     assert LOSSES["mse"](torch.eye(3)[labels], labels, 0.0) == 0
 
 
+def test_labels_may_be_shares_of_classes() -> None:
+    logits, labels = torch.randn(3, 4), torch.tensor([1, 3, 0])
+    one_hot = torch.eye(4)[labels]
+    shares = 0.7 * one_hot + 0.3 * one_hot.roll(1, 0)
+    smooth = 0.9 * shares + 0.1 / 4
+    expected = -(smooth * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(LOSSES["cross_entropy"](logits, shares, 0.1), expected)
+    torch.testing.assert_close(LOSSES["mse"](logits, shares, 0.0), (logits - shares).square().mean())
+    torch.testing.assert_close(
+        LOSSES["cross_entropy"](logits, one_hot, 0.1), LOSSES["cross_entropy"](logits, labels, 0.1)
+    )
+    task = Classification(nn.Flatten(), 4, lambda _net, _steps: None)
+    outcome = task.outcome((one_hot.view(3, 4, 1, 1), shares), "train")
+    assert torch.equal(outcome.metrics["target"], labels)
+    assert outcome.items == 3
+
+
 @pytest.mark.parametrize("step", ["training_step", "validation_step", "test_step"])
 def test_a_non_finite_loss_is_never_passed_on(step: str) -> None:
     net = nn.Linear(2, 3)

@@ -94,6 +94,8 @@ def test_a_crash_leaves_no_trace(target: Any, method: str, call: int, check: Cal
         "sharing=channel init=mixed functions.lr=0.5 functions.smoothness=1e-3 functions.frozen=0.5",
         slow("optimizer=adamw functions.decay_by_degree=[1,4]"),
         slow("sharing=deviation init=mixed functions.until=0.8"),
+        "rules={stem:{n:2}} sharing=channel rank=2 dataset.augment.cutmix=1.0 dataset.augment.mix_probability=0.7",
+        slow("dataset.augment.mixup=0.3 dataset.augment.mix_until=0.5 num_workers=1 loss=mse"),
     ],
 )
 @pytest.mark.parametrize("call", [5, slow(8)])

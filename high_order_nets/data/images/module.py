@@ -1,6 +1,7 @@
 """The Lightning data module of an image data set: splits, loaders, and what happens to a batch on the device."""
 
 from dataclasses import asdict, dataclass
+from random import Random
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from ..batches import EpochBatches, make_loader
 from ..spec import ImageSpec
 from ..split import split_indices
 from .augment import Augment
+from .mix import Mix
 from .normalise import Normalisation
 from .tensors import ImageData
 
@@ -34,6 +36,7 @@ class ImageSettings:
     val_fraction: float = 0.0
     subset: str = "random"
     augment: Augment | None = None
+    mix: Mix | None = None
     normalize: str = "interval"
     interval: float = 2.0
     image_size: int | None = None
@@ -72,8 +75,9 @@ class ImageDataModule(Data):
     """Serves an image data set to Lightning.
 
     Loaders yield uint8 pixels, labels and a seed a batch; `on_after_batch_transfer` makes (inputs, labels) of them on
-    the device. Augmentation happens in training only and depends on (seed, epoch, batch, rank), not on what else drew
-    random numbers. `train_indices` and `val_indices` are the split of the training images.
+    the device, where the labels of a mixed batch are shares of the classes (B, classes). Augmentation happens in
+    training only and depends on (seed, epoch, batch, rank), not on what else drew random numbers. `train_indices` and
+    `val_indices` are the split of the training images.
     """
 
     def __init__(self, data: ImageData, settings: ImageSettings):
@@ -156,12 +160,16 @@ class ImageDataModule(Data):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Turn (uint8 images, labels, seed) into (inputs, labels) of the module's dtype on the batch's device."""
         images, labels, seed = batch
-        trainer = self.trainer
-        if self.settings.augment is not None and trainer is not None and trainer.training:
-            generator = torch.Generator(images.device).manual_seed(seed)
-            images = self.settings.augment(images, generator)
+        trainer, settings = self.trainer, self.settings
         dtype = getattr(trainer and trainer.lightning_module, "dtype", torch.float32)
-        return self.prepare(images, dtype), labels
+        if trainer is None or not trainer.training:
+            return self.prepare(images, dtype), labels
+        if settings.augment is not None:
+            images = settings.augment(images, torch.Generator(images.device).manual_seed(seed))
+        inputs = self.prepare(images, dtype)
+        if settings.mix is None or not settings.mix.covers(trainer.current_epoch, trainer.max_epochs or 0):
+            return inputs, labels
+        return settings.mix(inputs, labels, self.num_classes, Random(seed))
 
     def _loader(self, images: Tensor, labels: Tensor, indices: Tensor, *, training: bool) -> DataLoader:
         settings = self.settings

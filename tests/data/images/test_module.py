@@ -1,5 +1,6 @@
 import json
 import logging
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from high_order_nets.data.factory import image_data_module
 from high_order_nets.data.images.augment import Augment
+from high_order_nets.data.images.mix import Mix
 from high_order_nets.data.images.module import ImageDataModule, ImageSettings
 from high_order_nets.data.images.normalise import Normalisation
 from high_order_nets.errors import UserError
@@ -149,6 +151,26 @@ def test_lightning_advances_the_epoch_and_evaluation_is_not_augmented():
 
 
 @lightning
+def test_batches_are_mixed_by_their_seed_until_an_epoch_and_in_training_alone():
+    mix = Mix(mixup=0.4, cutmix=1.0, mix_probability=0.7, mix_until=0.5)
+    module = make_module(val_fraction=0.2, augment=Augment(flip=True), mix=mix)
+    recorder = Recorder()
+    make_trainer().fit(recorder, datamodule=module)
+    loader = module.train_dataloader()
+    expected = []
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)  # pyright: ignore[reportAttributeAccessIssue]
+        for images, labels, seed in loader:
+            inputs = module.prepare(Augment(flip=True)(images, torch.Generator().manual_seed(seed)))
+            expected.append((inputs, labels) if epoch else mix(inputs, labels, 3, Random(seed)))
+    for found, wanted in zip(recorder.train_batches, expected, strict=True):
+        assert torch.equal(found[0], wanted[0])
+        assert torch.equal(found[1], wanted[1])
+    assert {labels.dim() for _, labels in recorder.train_batches[:4]} == {1, 2}
+    assert {labels.dim() for _, labels in recorder.train_batches[4:] + recorder.eval_batches} == {1}
+
+
+@lightning
 @pytest.mark.parametrize(("precision", "dtype"), [("32-true", torch.float32), ("64-true", torch.float64)])
 def test_inputs_have_the_dtype_of_the_network(precision, dtype):
     recorder = Recorder()
@@ -171,7 +193,11 @@ def test_module_from_a_run_config():
     assert (len(module.train_indices), len(module.val_indices)) == (575, 144)
     assert module.settings.augment == Augment(crop=1, rotation=10.0)
     assert module.settings.interval == 4.0
-    assert image_data_module(CONFIG | {"augment": False}).settings.augment is None
+    off = image_data_module(CONFIG | {"augment": False}).settings
+    assert (off.augment, off.mix) == (None, None)
+    dataset = CONFIG["dataset"] | {"augment": {"crop": 2, "cutmix": 1.0, "mix_until": 0.9}}
+    on = image_data_module(CONFIG | {"dataset": dataset}).settings
+    assert (on.augment, on.mix) == (Augment(crop=2), Mix(cutmix=1.0, mix_until=0.9))
 
 
 @pytest.mark.parametrize(
