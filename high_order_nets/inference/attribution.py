@@ -87,7 +87,7 @@ def _cut(
 
 
 def _layers(net: nn.Module) -> list[HighOrderLinear]:
-    rule = "expected a HighOrderMLP without norms, activations and residual connections, and no base or sharing"
+    rule = "expected a HighOrderMLP without norms, activations, residual connections, base, sharing and data intervals"
     if not isinstance(net, HighOrderMLP) or net.residual:
         raise UserError(f"{type(net).__name__}: {rule}")
     layers = []
