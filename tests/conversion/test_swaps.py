@@ -100,10 +100,13 @@ class Block(nn.Module):
         self.last, self.fc = nn.LayerNorm(4), nn.Linear(4, 2)
 
 
+QUADRATIC = "Polynomial(n=3, length=4.0), domain=tanh, parameters=spectral"
+
+
 def test_what_was_swapped_and_kept_is_named() -> None:
     _, report = convert(Block(), "polynomial2d", n=3, norm="group", activation="silu")
     assert report.swapped == (
-        Swap("conv", "Conv2d", "HighOrderConv2d"),
+        Swap("conv", "Conv2d", "HighOrderConv2d", functions=QUADRATIC),
         Swap("norm", "BatchNorm2d", "GroupNorm"),
         Swap("act", "ReLU", "SiLU"),
     )
