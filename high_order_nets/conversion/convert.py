@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -72,18 +72,13 @@ def convert(
         return net.get_submodule("0"), report
     check_names(norm, activation)
     chosen = rules if isinstance(rules, Rules) else typed(convert, layer_type, options, rules or {})
-    names = layer_names(module)
-    left = _left(skip, linear_output, names)
-    types = chosen.types(names)
-    _check_use(chosen, left, names)
+    left = _left(skip, linear_output, layer_names(module))
+    plan = _planned(module, chosen, norm, activation, left)
     for kind in (layer_type, *(rule.get("layer_type") for rule in chosen.patterns.values())):
         _check_dimensions(module, kind)
     if pool_function:
-        check_pooling(module, chosen.main)
-    used = [each for each in (chosen.main, *types.values()) if each is not None]
-    if auto := activation == "auto":
-        activation = "none" if any(each.bends for each in used) else "keep"
-    plan = _Plan(chosen.main, types, norm, activation, auto, left, pool_function)
+        check_pooling(module, plan.main)
+        plan = replace(plan, pool_function=True)
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
     plan.apply(net, divisor)
@@ -97,6 +92,18 @@ def _left(skip: str | Sequence[str], linear_output: bool, names: Sequence[str]) 
     for pattern in patterns:
         check_pattern("skip", pattern, names)
     return patterns + (("head",) if linear_output else ())
+
+
+def _planned(module: nn.Module, rules: Rules, norm: str, activation: str, left: tuple[str, ...]) -> "_Plan":
+    """Choose the layer type of each layer, and what auto is for activations."""
+    names = layer_names(module)
+    main, types = rules.main, rules.types(names)
+    _check_use(rules, left, names)
+    auto = activation == "auto"
+    if auto:
+        bends = any(each.bends for each in (main, *types.values()) if each is not None)
+        activation = "none" if bends else "keep"
+    return _Plan(main, types, norm, activation, auto, left)
 
 
 def _check_dimensions(module: nn.Module, layer_type: str | Synapse | LayerType | None) -> None:
