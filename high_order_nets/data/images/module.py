@@ -36,12 +36,12 @@ class ImageSettings:
     val_fraction: float = 0.0
     subset: str = "random"
     augment: Augment | None = None
-    mix: Mix | None = None
     normalize: str = "interval"
     interval: float = 2.0
     image_size: int | None = None
     num_workers: int = 0
     pin_memory: bool = True
+    mix: Mix | None = None
 
     def __post_init__(self):
         if self.batch_size < 1:
