@@ -49,8 +49,11 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
 def _changes(augment: Config) -> dict[str, Any]:
     """Part what is done to each image from what is done to a batch."""
     names = {field.name for field in fields(Mix)}
-    mix = {key: value for key, value in augment.items() if key in names}
-    return {"augment": Augment(**{key: augment[key] for key in augment.keys() - names}), "mix": Mix(**mix)}
+    mix = Mix(**{key: value for key, value in augment.items() if key in names})
+    return {
+        "augment": Augment(**{key: augment[key] for key in augment.keys() - names}),
+        "mix": mix if mix.mixup or mix.cutmix else None,
+    }
 
 
 def point_data_module(config: Config) -> PointDataModule:
