@@ -43,7 +43,7 @@ def table(form: str) -> dict[str, tuple[str, str]]:
     """Give the rows of a form by name."""
     _, preset = FORMS[form]
     return {
-        f"{form}-{row}": (label, f"{preset} {words} plots.enabled=false")
+        f"{form}-{row}": (label, f"{preset} plots.enabled=false {words}")
         for row, (label, words, forms) in ROWS.items()
         if form in forms.split()
     }

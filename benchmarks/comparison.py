@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +178,7 @@ class Comparison:
             controls = self.controls.get(title, {})
             headings = ("network", "overrides", *self.shown, *controls, "parameters", "multiply-adds", "s/epoch")
             head = f"| {' | '.join(headings)} |\n" + "|---" * len(headings) + "|"
-            presets = {words.split()[0] for _, words in rows.values()}
-            shared = f"{presets.pop()} " if len(presets) == 1 else ""  # what all rows share is said once, above them
+            shared = self.shared(rows)  # said once, above them
             lines = [
                 self.table_row(name, label, words.removeprefix(shared), controls)
                 for name, (label, words) in rows.items()
@@ -186,6 +186,13 @@ class Comparison:
             command = f"`high-order-nets train {shared}…`"
             parts.append("\n".join([f"## {title}", "", command, "", head, *lines]))
         return "\n\n".join([*parts, self.circumstances()])
+
+    @staticmethod
+    def shared(rows: Mapping[str, tuple[str, str]]) -> str:
+        """Give the words that all rows of a table begin with, and a space; none where there is but one row."""
+        words = [overrides.split() for _, overrides in rows.values()]
+        alike = takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False)) if len(words) > 1 else ()
+        return "".join(f"{column[0]} " for column in alike)
 
     def circumstances(self) -> str:
         """Say on what the figures were measured."""
