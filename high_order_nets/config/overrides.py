@@ -160,7 +160,12 @@ def _rewrite(argument: str, multirun: bool) -> str:
         return f"activation={','.join(_activation(argument, word) for word in value.split(','))}"
     if key in LITERAL:
         return f"{key}={quote(value)}"
-    return _readable(f"++{key}" if key in OPEN else RENAMED.get(key, key), value)
+    return _readable(opened(RENAMED.get(key, key)), value)
+
+
+def opened(key: str) -> str:
+    """Return the key as Hydra takes it, where it is that of a knob with keys of the user's own."""
+    return f"++{key}" if key in OPEN else key
 
 
 def _readable(key: str, value: str) -> str:

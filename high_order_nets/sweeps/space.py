@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from ..config import compose
-from ..config.overrides import Arguments
+from ..config.overrides import Arguments, opened
 from ..config.rules import Rule, whole
 from ..errors import UserError, nearest
 from ..metrics import HEADLINE, METRICS, split
@@ -63,7 +63,8 @@ def read(arguments: Arguments) -> Search:
     for key in typed:
         if key.startswith(("hydra/", "hydra.sweeper", "hydra.launcher")):
             raise UserError(f"{key}: a search runs its trials itself; search.workers=2 runs two at a time")
-    own = {key: parser.parse_override(f"{key}={words}") for key, words in settings.pop("ranges").items()}
+    file = {opened(key): words for key, words in settings.pop("ranges").items()}
+    own = {key: parser.parse_override(f"{key}={words}") for key, words in file.items()}
     ranges = {key: override for key, override in (own | typed).items() if override.is_sweep_override()}
     if not ranges:
         raise UserError("search: there is nothing to search, as every range has one value")

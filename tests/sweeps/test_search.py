@@ -126,6 +126,16 @@ def test_the_line_adds_ranges_and_takes_them_away() -> None:
     assert set(found.fixed) == {"batch_size=32", "seed=4"}
 
 
+def test_rules_are_searched_from_a_file_too(tmp_path: Path) -> None:
+    line = own(tmp_path)
+    file = tmp_path / "conf" / "search" / "mine.yaml"
+    sets = "{},{layer1:{sharing:synapse}}"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"ranges": {"rules": sets}}))
+    found = search.read(parse(["search=mine", *FAST, *line]))
+    assert [*found.ranges["++rules"].sweep_string_iterator()] == ["{}", "{layer1:{sharing:synapse}}"]
+    assert found.fixed
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
