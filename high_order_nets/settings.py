@@ -14,8 +14,10 @@ log = logging.getLogger(__name__)
 Config = dict[str, Any]
 DEBUG_EPOCHS, DEBUG_IMAGES = 1, 16
 """What trainer=debug trains: epochs, and images a batch at most."""
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "measure", "checkpoint", "unread")
-"""What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, unread."""
+WORDS = ("tags", "notes")
+"""What someone says of a run."""
+UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "measure", "checkpoint", *WORDS, "unread")
+"""What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, said, unread."""
 OPEN = "rules"
 """The knob whose keys are patterns, not names: it is one value."""
 ABSENT = object()

@@ -16,6 +16,11 @@ _STRINGS = Rule(
     "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
 )
 _STRING = Rule("a name", lambda value: isinstance(value, str))
+_TAGS = Rule(
+    "a list of words without commas, such as [baseline,small]",
+    lambda value: isinstance(value, list) and all(isinstance(tag, str) and tag and "," not in tag for tag in value),
+)
+_TEXT = Rule("text", lambda value: isinstance(value, str))
 _SIZES = Rule(
     "a list of whole numbers of at least 1, such as [5,10]",
     lambda value: isinstance(value, list) and all(is_whole(part) and part >= 1 for part in value),
@@ -182,6 +187,8 @@ RULES: dict[str, Rule] = {
     "task.cells": _COUNTS,
     "task.edge_weight": number("(0, inf)"),
     "measure.degree": whole("[0, inf)"),
+    "tags": _TAGS,
+    "notes": _TEXT | NULL,
     "model_name.recursion": word("ccp", "ncp"),
     "model_name.degrees": _COUNTS,
     "model_name.start": word("kaiming", "torch"),

@@ -33,7 +33,7 @@ REFINES = "mlp.p_refine"
 """Whether mlp.target_n is aimed at."""
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
-LITERAL = ("text", "path", "ckpt", "resume", "dataset.root", "dataset.path")
+LITERAL = ("text", "notes", "path", "ckpt", "resume", "dataset.root", "dataset.path")
 OPEN = ("rules",)
 """Knobs whose keys are the user's own, which Hydra takes only where they are said to be new."""
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")

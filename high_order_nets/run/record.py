@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import Diverged, Interrupted, UserError
 from ..files import write_json
 from ..metrics import figures_of
-from ..settings import Config
+from ..settings import WORDS, Config
 from .layout import METRICS
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -45,9 +45,10 @@ def recorded(config: Config, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def circumstances(config: Config) -> dict[str, Any]:
-    """Say what made the figures: command, time, versions, threads."""
+    """Say what made the figures: command, time, versions, threads; and what someone says of the run."""
     versions = {"python": platform.python_version(), "high-order-nets": __version__}
-    return {
+    said = {key: config[key] for key in WORDS if config.get(key)}
+    return said | {
         "command": config["command"],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": config["seed"],

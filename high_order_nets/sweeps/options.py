@@ -56,11 +56,10 @@ def keep(runs: Sequence[Run], where: Sequence[tuple[str, str]]) -> list[Run]:
     kept = list(runs)
     for key, wanted in where:
         found = {run.folder: _value(run, key) for run in runs}
-        known = list(dict.fromkeys(value for value in found.values() if value is not None))
-        if not known:
+        names = list(dict.fromkeys(name for value in found.values() if value is not None for name in _names(value)))
+        if all(value is None for value in found.values()):
             raise UserError(f"where={key}={wanted}: no run has {key}{nearest(key, _keys(runs))}")
         if not any(_same(value, wanted) for value in found.values()) and not (key == "status" and wanted in STATUSES):
-            names = [show(value) for value in known]
             raise UserError(f"where={key}={wanted}: no run has it; {key} is {', '.join(names[:12])}"
                             f"{nearest(wanted, names)}")  # fmt: skip
         kept = [run for run in kept if _same(found[run.folder], wanted)]
@@ -91,8 +90,15 @@ def _value(run: Run, key: str) -> Any:
     return run.status if key == "status" else run.setting(key)
 
 
+def _names(value: Any) -> list[str]:
+    """Return what a value is called: of a list each part."""
+    return [show(each) for each in value] if isinstance(value, list) else [show(value)]
+
+
 def _same(value: Any, wanted: str) -> bool:
-    """Compare as numbers where both are, so that 1e-3 finds 0.001."""
+    """Compare as numbers where both are, so that 1e-3 finds 0.001; of a list, such as that of tags, one is enough."""
+    if isinstance(value, list) and wanted in _names(value):
+        return True
     if value is None:
         return wanted in ("null", "None")
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -17,7 +17,7 @@ from ..files import write_text
 from ..metrics import COSTS
 from ..run.folder import Run, jobs_of, planned, read
 from ..run.layout import METRICS, SWEEP
-from ..settings import Config, both_deciding, flat
+from ..settings import WORDS, Config, both_deciding, flat
 from . import table
 from .options import Options, check_names, keep
 from .plot import write_plots
@@ -72,7 +72,8 @@ def rebuild(options: Options) -> None:
         raise UserError(f"{' '.join(map(str, options.folders))}: no runs there; expected folders with {METRICS} "
                         "at any depth")  # fmt: skip
     named = [*(options.columns or ()), *([options.sort.removeprefix("-")] if options.sort else [])]
-    asked = [name for name in named if any(run.setting(name) is not None for run in runs)]
+    settings = [name for name in named if name not in WORDS]
+    asked = [name for name in settings if any(run.setting(name) is not None for run in runs)]
     keys = list(dict.fromkeys([*table.columns(runs), *asked]))
     if options.out is not None:
         make_folder(options.out)
@@ -118,7 +119,7 @@ def _selected(rows: list[Row], options: Options) -> list[Row]:
     """Return the rows in the order and number asked for; raise UserError for names that are no column."""
     settings = rows[0].settings if rows else {}
     known = dict.fromkeys([*table.figures(rows), *table.measured(rows)])
-    check_names("columns", options.columns or (), [*settings, *known, *table.SHOWN_COSTS, "status"])
+    check_names("columns", options.columns or (), [*settings, *table.words(rows), *known, *table.SHOWN_COSTS, "status"])
     if options.sort:
         check_names("sort", [options.sort.removeprefix("-")], [*settings, *known, *COSTS, "status"])
         rows = table.ordered(rows, options.sort)

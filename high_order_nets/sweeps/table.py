@@ -13,7 +13,7 @@ from ..config.rules import is_number
 from ..errors import show
 from ..metrics import COSTS, metric, reported
 from ..run.folder import Run
-from ..settings import UNIMPORTANT, deciding
+from ..settings import UNIMPORTANT, WORDS, deciding
 
 SHOWN_COSTS = {"parameters": "parameters", "macs": "multiply-adds", "seconds": "seconds"}
 """Costs of the terminal and of Markdown, with their headings; CSV has all."""
@@ -39,6 +39,12 @@ class Row:
     def written(self, key: str, form: Callable[[Any], str] = show) -> str:
         """Return a setting as text; nothing where the runs do not read it."""
         return form(self.settings[key]) if self.runs[0].reads(key) else ""
+
+    def said(self, key: str) -> str:
+        """Return the tags, or the notes, of all its runs, each once."""
+        found = [run.setting(key) or () for run in self.runs]
+        words = [word for each in found for word in ([each] if isinstance(each, str) else each)]
+        return ", ".join(map(show, dict.fromkeys(words)))
 
     @property
     def finished(self) -> list[Run]:
@@ -111,6 +117,11 @@ def headings(rows: Sequence[Row], also: Sequence[str] = ()) -> dict[str, str]:
     return {key: heading(key) for key in (*keys, *asked, *SHOWN_COSTS) if any(row.values(key) for row in rows)}
 
 
+def words(rows: Sequence[Row]) -> list[str]:
+    """Return which of tags and notes someone has given any of the runs: columns beside the settings."""
+    return [key for key in WORDS if any(row.said(key) for row in rows)]
+
+
 def columns(runs: Sequence[Run]) -> list[str]:
     """Return the settings that differ between runs that read them, among those that someone named on a command line.
 
@@ -151,17 +162,18 @@ def markdown(rows: Sequence[Row], problems: Sequence[str], also: Sequence[str] =
 
 
 def comma_separated(rows: Sequence[Row]) -> str:
-    """Return the rows as CSV: settings, seeds, how many finished, mean and s.d. of each metric, mean costs, folders."""
+    """Return the rows as CSV: settings, words, seeds, how many finished, mean and s.d. of metrics, costs, folders."""
     text = io.StringIO()
     keys, judged = list(rows[0].settings) if rows else [], figures(rows)
     writer = csv.writer(text, lineterminator="\n")
     names = [name for figure in judged for name in (figure, f"{figure}_sd")]
-    writer.writerow([*keys, "seeds", "finished", *names, *COSTS, "status", "folders"])
+    said = words(rows)
+    writer.writerow([*keys, *said, "seeds", "finished", *names, *COSTS, "status", "folders"])
     for row in rows:
         values = [value for figure in judged for value in (row.mean(figure), row.deviation(figure))]
         seeds = " ".join(show(run.setting("seed")) for run in row.runs)
         costs = [row.mean(cost) for cost in COSTS]
-        settings = [row.written(key) for key in keys]
+        settings = [*(row.written(key) for key in keys), *(row.said(key) for key in said)]
         folders = " ".join(run.folder.name for run in row.runs)
         writer.writerow([*settings, seeds, len(row.finished), *map(_plain, [*values, *costs]), row.status, folders])
     return text.getvalue()
@@ -170,11 +182,12 @@ def comma_separated(rows: Sequence[Row]) -> str:
 def cells(rows: Sequence[Row], also: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
     """Return the header and the cells; figures that no run has are left out, `also` those that are asked for."""
     keys = list(rows[0].settings) if rows else []
-    shown = headings(rows, also)
-    header = [*keys, *shown.values(), "status"]
+    shown, said = headings(rows, also), words(rows)
+    header = [*keys, *said, *shown.values(), "status"]
     body = [
         [
             *(row.written(key, _short) for key in keys),
+            *(row.said(key) for key in said),
             *(_cost(row, name) if name in COSTS else spread(row, name) for name in shown),
             row.status,
         ]

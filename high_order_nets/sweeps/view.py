@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 
 from ..metrics import COSTS
+from ..settings import WORDS
 from .table import Row, cells, headings, headlines
 
 STATUS = "status"
@@ -53,7 +54,8 @@ def _by_use(rows: Sequence[Row], shown: Mapping[str, str], also: Sequence[str]) 
     last = [f"val_{name}" for name in names]
     least = [key for key in shown if shown[key] not in stay and key not in (*COSTS, *last)]
     order = (*reversed(least), "seconds", "macs", *last, "parameters")
-    return stay, [shown[key] for key in order if key in shown and shown[key] not in stay]
+    figures = [shown[key] for key in order if key in shown and shown[key] not in stay]
+    return stay, [*reversed(WORDS), *figures]
 
 
 def _fewer(
