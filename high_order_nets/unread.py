@@ -123,6 +123,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),
     (("max_epochs",), "trainer", lambda config: is_debug(config) and config["max_epochs"] != DEBUG_EPOCHS),
+    (("limit_batches",), "trainer", lambda config: is_debug(config) and config["limit_batches"] not in (None, 1)),
     (("batch_size",), "trainer", lambda config: is_debug(config) and config["batch_size"] > DEBUG_IMAGES),
     (("early_stopping", "epochs_per_layer", "refine", "scheduler.factor", "scheduler.patience"), "trainer", is_debug),
     (("plots.layers", "plots.every_n_epochs"), "plots.enabled", lambda config: not config["plots"]["enabled"]),

@@ -83,6 +83,7 @@ RULES: dict[str, Rule] = {
     "loss": word("cross_entropy", "mse"),
     "label_smoothing": number("[0, 1)"),
     "max_epochs": whole("[1, inf)"),
+    "limit_batches": whole("[1, inf)") | NULL,
     "batch_size": whole("[1, inf)"),
     "learning_rate": number("(0, inf)") | NULL,
     "weight_decay": number("[0, inf)") | NULL,

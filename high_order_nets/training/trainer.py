@@ -123,9 +123,8 @@ def _place(config: Config) -> dict[str, Any]:
 
 
 def _limits(config: Config) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    if is_debug(config):
-        limits = {"limit_train_batches": 1, "limit_val_batches": 1, "limit_test_batches": 1}
+    most = 1 if is_debug(config) else config["limit_batches"]
+    limits = {f"limit_{split}_batches": most for split in ("train", "val", "test")}
     return limits if validates(config) else limits | {"limit_val_batches": 0}
 
 

@@ -47,7 +47,7 @@ def test_runs_are_chosen_by_a_tag(where: str, kept: str) -> None:
 
 
 def test_a_tag_that_no_run_has() -> None:
-    with pytest.raises(UserError, match="^where=tags=bas: no run has it; tags is base, small, late; nearest"):
+    with pytest.raises(UserError, match=r"^where=tags=bas: no run has it; tags is base, small, late; nearest"):
         keep(SAID, [("tags", "bas")])
 
 

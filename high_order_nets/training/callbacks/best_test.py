@@ -1,5 +1,6 @@
 """The best epoch on the test set, for comparison with who reports that."""
 
+from itertools import islice
 from typing import Any
 
 import pytorch_lightning as pl
@@ -29,7 +30,8 @@ class BestTest(pl.Callback):
         task.eval()
         trainer.testing = True  # no augmentation
         with torch.no_grad(), trainer.precision_plugin.forward_context():
-            for batch in trainer.datamodule.test_dataloader():  # type: ignore[attr-defined]
+            batches = trainer.datamodule.test_dataloader()  # type: ignore[attr-defined]
+            for batch in islice(batches, _most(trainer.limit_test_batches)):
                 outcome = task.outcome(trainer.strategy.batch_to_device(batch), "test")
                 figures.update(**outcome.metrics, value=outcome.loss.expand(outcome.items))
         task.train()
@@ -40,3 +42,8 @@ class BestTest(pl.Callback):
         better = metric(name).merit
         self._best = found if self._best is None else max(self._best, found, key=better)
         pl_module.log(f"test_best_{name}", self._best)
+
+
+def _most(limit: int | float | None) -> int | None:
+    """Read Lightning's limit of batches, 1.0 for all of them."""
+    return limit if isinstance(limit, int) else None
