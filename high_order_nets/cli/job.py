@@ -5,7 +5,7 @@ import logging
 import shutil
 import traceback
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -15,7 +15,8 @@ from .. import metrics
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_json, write_yaml
-from ..run.folder import config_of, is_finished, metrics_of
+from ..run.folder import config_of, is_finished, job_folders, metrics_of
+from ..run.keep import keep_best
 from ..run.layout import CHECKPOINTS, CONFIG, HISTORY, METRICS
 from ..settings import Config, both_deciding
 
@@ -47,17 +48,25 @@ class Job:
         plain = recorded(to_plain(config, hydra.runtime.choices), config, folders) | {"command": self.command}
         if self.skip_finished and is_finished(folder) and _same(folder, plain):
             log.info("job %s: finished already", hydra.job.num)
-            return _score(folder)
+            score = _score(folder)
+        else:
+            score = self._train(plain, folder, f"job {hydra.job.num}" if multirun else "")
+        if multirun and (count := plain["checkpoint"]["keep"]):
+            keep_best(job_folders(_sweep_of(folder, hydra.sweep.subdir)).values(), count)
+        return score
+
+    def _train(self, plain: Config, folder: Path, job: str) -> float:
+        """Return the score; of a `job` of a multirun an error is logged."""
         try:
             return float(import_module("high_order_nets.training.run").train(plain, folder))
         except Exception as error:  # any job may fail in any way; the others go on
             self.error = error
-            if isinstance(error, UserError) and not multirun and not self.existed and _untrained(folder):
+            if isinstance(error, UserError) and not job and not self.existed and _untrained(folder):
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 _record(error, folder, plain)
-            if multirun:
-                log.error("job %s: %s", hydra.job.num, summary(error), exc_info=not is_known(error))
+            if job:
+                log.error("%s: %s", job, summary(error), exc_info=not is_known(error))
             return float("nan")
         finally:
             if self.error is not None:
@@ -92,6 +101,11 @@ def _same(folder: Path, config: Config) -> bool:
 def _untrained(folder: Path) -> bool:
     """Return whether nothing lies in the folder that took time to make."""
     return not (folder / CHECKPOINTS).exists() and not (folder / HISTORY).exists()
+
+
+def _sweep_of(folder: Path, subdir: str) -> Path:
+    """Return the folder of the sweep that a job in `subdir` of it belongs to."""
+    return folder.parents[len(PurePath(subdir).parts) - 1]
 
 
 def _score(folder: Path) -> float:

@@ -93,6 +93,7 @@ RULES: dict[str, Rule] = {
     "clamp_weights": number("(0, inf)") | NULL,
     "epochs_per_layer": whole("[1, inf)"),
     "checkpoint.every_n_steps": whole("[1, inf)") | NULL,
+    "checkpoint.keep": whole("[1, inf)") | NULL,
     "refine.epochs": _SIZES,
     "refine.n": _SIZES,
     "refine.segments": _SIZES,

@@ -87,9 +87,15 @@ def config_of(folder: Path) -> Config:
 
 
 def jobs_of(folder: Path) -> dict[int, Run]:
-    """Return the runs below a sweep's folder by the numbers of their jobs."""
-    runs = map(_run, _run_folders(folder))
-    return {number: run for run in runs if (number := _number(run.folder)) is not None}
+    """Return the runs of the sweep in this folder by the numbers of their jobs."""
+    return {number: _run(place) for number, place in job_folders(folder).items()}
+
+
+def job_folders(folder: Path) -> dict[int, Path]:
+    """Return the folders of a sweep's runs by the numbers of their jobs, in order; another sweep may lie below it."""
+    others = [file.parent for file in folder.rglob(SWEEP) if file.parent != folder]
+    own = [place for place in _run_folders(folder) if not any(map(place.is_relative_to, others))]
+    return dict(sorted((number, place) for place in own if (number := _number(place)) is not None))
 
 
 def content(path: Path) -> dict[str, Any] | None:

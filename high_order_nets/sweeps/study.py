@@ -16,6 +16,7 @@ from rich.console import Console
 from ..config.rules import is_whole
 from ..errors import UserError, nearest
 from ..metrics import metric
+from ..run.keep import keep_best
 from ..settings import Config
 from .space import Search
 from .sweep import make_folder
@@ -34,6 +35,7 @@ class Study:
 
     def __init__(self, search: Search, folder: Path, job: Config, command: Sequence[str]) -> None:
         self._search, self._folder, self._command = search, folder, command
+        self._kept = job["checkpoint"]["keep"]
         self._distributions = {key: distribution(override) for key, override in search.ranges.items()}
         self._study = self._open(job["seed"], job["max_epochs"])
         self._running: list[tuple[Trial, TrialProcess]] = []
@@ -119,6 +121,8 @@ class Study:
             ended = True
         if ended:
             self._tell(trial, process.metrics())
+            if self._kept:
+                keep_best([self._folder / str(each.number) for each in self._study.trials], self._kept)
         return ended
 
     def _check_measured(self, figures: dict[str, float]) -> None:

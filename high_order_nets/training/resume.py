@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import UserError
 from ..run.checkpoints import read_checkpoint
 from ..run.claims import check_same
+from ..run.folder import is_finished
 from ..run.layout import BEST, CHECKPOINTS, GONE_ON_WITH, locate, there
 from ..settings import Config
 
@@ -33,6 +34,8 @@ def find_start(config: Config, folder: Path) -> Start:
     if path is None and config["resume"] not in ("auto", "never"):
         path, checkpoint = _named(Path(config["resume"]).expanduser().absolute())
     if path is None:
+        if is_finished(folder):  # of fewer epochs
+            log.warning("run_dir=%s: its checkpoints have been removed; trained anew", folder)
         return Start()
     if path.parent == own:
         check_same(checkpoint["config"], config, f"run_dir={folder}")
