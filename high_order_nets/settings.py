@@ -16,7 +16,10 @@ DEBUG_EPOCHS, DEBUG_IMAGES = 1, 16
 """What trainer=debug trains: epochs, and images a batch at most."""
 WORDS = ("tags", "notes")
 """What someone says of a run."""
-UNIMPORTANT = ("command", "root", "num_workers", "resume", "plots", "measure", "checkpoint", *WORDS, "unread")
+UNIMPORTANT = (
+    *("command", "root", "num_workers", "resume", "plots", "measure", "profile", "checkpoint"),
+    *(*WORDS, "unread"),
+)
 """What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, said, unread."""
 OPEN = "rules"
 """The knob whose keys are patterns, not names: it is one value."""

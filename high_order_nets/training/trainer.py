@@ -28,6 +28,7 @@ from .callbacks.first_statistics import FirstStatistics
 from .callbacks.history import History
 from .callbacks.lines import EpochLines, Silence
 from .callbacks.plots import make_plots
+from .callbacks.profile import Profile
 from .callbacks.progress import Progress
 from .callbacks.refine import Refine
 from .callbacks.reseed import Reseed
@@ -51,6 +52,7 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
         callbacks=[
             *(*_keepers(config, folder), *_callbacks(config, experiment)),
             *(History(folder), *make_plots(config, experiment, folder)),
+            *([Profile(folder)] if config["profile"] else []),
         ],
         enable_checkpointing=False,  # Saver does it.
         plugins=[WholeFiles()],
