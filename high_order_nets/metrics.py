@@ -39,6 +39,7 @@ METRICS = {
     for each in (
         Metric("acc", "accuracy", "{:.2%}", higher_is_better=True, percent=True),
         Metric("acc5", "accuracy, top-5", "{:.2%}", higher_is_better=True, percent=True, curve=False),
+        Metric("ece", "expected calibration error", "{:.2%}", percent=True, curve=False),
         Metric("elbo", "ELBO, nats an image", "{:.2f}", higher_is_better=True),
         Metric("reconstruction", "log p(x|z), nats an image", "{:.2f}", higher_is_better=True, curve=False),
         Metric("kl", "KL, nats an image", "{:.2f}", curve=False),

@@ -17,7 +17,8 @@ DEBUG_EPOCHS, DEBUG_IMAGES = 1, 16
 WORDS = ("tags", "notes")
 """What someone says of a run."""
 UNIMPORTANT = (
-    *("command", "root", "num_workers", "resume", "plots", "measure", "profile", "checkpoint"),
+    *("command", "root", "num_workers", "resume", "plots", "measure", "predictions", "profile"),
+    "checkpoint",
     *(*WORDS, "unread"),
 )
 """What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, said, unread."""

@@ -121,6 +121,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
         lambda c: not (at(c, "dataset.augment.cutmix") or at(c, "dataset.augment.mixup")),
     ),
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
+    (("predictions",), "task", lambda config: config["task"].get("name") not in ("classification", "language")),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),
     (("max_epochs",), "trainer", lambda config: is_debug(config) and config["max_epochs"] != DEBUG_EPOCHS),
     (("limit_batches",), "trainer", lambda config: is_debug(config) and config["limit_batches"] not in (None, 1)),

@@ -69,8 +69,15 @@ def _show_fitted(text: str) -> None:
 
 
 def _test(argv: list[str]) -> int:
-    values = literals(argv, ("ckpt",))
-    _runner().test(locate(_checkpoint("test", values), TESTED))
+    values = literals(argv, ("ckpt", "predictions", "out"))
+    checkpoint = locate(_checkpoint("test", values), TESTED)
+    each = values.get("predictions", "false")
+    if each not in ("true", "false"):
+        raise UserError(f"predictions={each}: expected true or false")
+    out = Path(values["out"]).expanduser() if values.get("out") else None
+    if out is not None:
+        import_module("high_order_nets.sweeps.sweep").make_folder(out)
+    _runner().test(checkpoint, out, each=each == "true")
     return 0
 
 
@@ -211,7 +218,7 @@ COMMANDS = {
         "train [key=value ...] [-m]",
         "train a network and test it; -m: every combination",
     ),
-    "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),
+    "test": Command(_test, "test ckpt=PATH [predictions=true] [out=DIR]", "repeat the test of a checkpoint"),
     "table": Command(
         _table, "table DIR ... [where=K=V] [sort=K] [top=N] [columns=K,K] [out=DIR]", "the table of runs and sweeps"
     ),

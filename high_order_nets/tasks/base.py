@@ -139,9 +139,9 @@ class Task(pl.LightningModule, ABC):
         """Log the validation figures."""
         self._evaluate("val", batch)
 
-    def test_step(self, batch: Any) -> None:
+    def test_step(self, batch: Any) -> Outcome:  # type: ignore[override] - for callbacks alone
         """Log the test figures."""
-        self._evaluate("test", batch)
+        return self._evaluate("test", batch)
 
     def _evaluate(self, split: Split, batch: Any) -> Outcome:
         outcome = self.outcome(batch, split)

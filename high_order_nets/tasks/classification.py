@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from .base import MakeOptimizers, Outcome, Split, Task
+from .examination import CalibrationError
 
 Batch = tuple[Tensor, Tensor]
 """Images (batch, channels, height, width) and labels (batch,), or shares of the classes (batch, classes)."""
@@ -52,11 +53,12 @@ class Classification(Task, name="classification"):
         super().__init__(net, make_optimizers, **options)
 
     def make_metrics(self, split: Split) -> dict[str, Metric]:
-        """Give the accuracies."""
-        return {
+        """Give the accuracies, and of the test how far confidences are from them."""
+        accuracies: dict[str, Metric] = {
             "acc": MulticlassAccuracy(self._classes, average="micro"),
             "acc5": MulticlassAccuracy(self._classes, top_k=min(5, self._classes), average="micro"),
         }
+        return accuracies | ({"ece": CalibrationError(self._classes)} if split == "test" else {})
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Images (batch, channels, height, width) → logits (batch, classes)."""

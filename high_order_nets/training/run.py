@@ -20,7 +20,8 @@ from ..models.stages import complete
 from ..plots.draw import Settings, redraw_curves
 from ..run.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
 from ..run.claims import claimed, finished
-from ..run.layout import BEST, CHECKPOINTS, CONFIG, WEIGHTS
+from ..run.folder import is_finished
+from ..run.layout import BEST, CHECKPOINTS, CONFIG, LAST, WEIGHTS, run_of, there
 from ..run.record import recorded, tested_of
 from ..run.summary import show_summary
 from ..settings import Config
@@ -53,21 +54,35 @@ def train(config: Config, folder: Path) -> float:
     return score(record)
 
 
-def test(path: Path) -> float:
-    """Repeat the test from a checkpoint alone; return its score."""
+def test(path: Path, out: Path | None = None, *, each: bool = False) -> float:  # noqa: PT028 - a command, no test
+    """Repeat the test from a checkpoint alone; return its score.
+
+    What it tells beside its figures, of `each` item too, is written into `out` or, where it is the test that a finished
+    run ended with, into the run's folder; else nowhere.
+    """
+    folder = out or tested_run(path)
+    if each and folder is None:
+        raise UserError(f"predictions=true: ckpt={path} is not what a finished run has tested; say where to: out=DIR")
     checkpoint = read_checkpoint(path)
     with _quiet():
         try:
             config = located(checkpoint["config"])
             pl.seed_everything(config["seed"], workers=True, verbose=False)
             experiment = refined_experiment(build(config), config, refined_epoch(checkpoint))
-            trainer = make_tester(config)
+            trainer = make_tester(config, folder, each=each)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
         load_state(experiment.task, checkpoint["state_dict"], path)
         figures = tested_of(checkpoint, path.stem) | _tested(trainer, experiment)
     show_summary(figures | sizes_of(experiment), path)
     return score(figures)
+
+
+def tested_run(path: Path) -> Path | None:
+    """Return the folder of the finished run that ended with the test of this checkpoint; None if there is none."""
+    folder = run_of(path)
+    tested = there(folder, (BEST, LAST))[:1]
+    return folder if is_finished(folder) and any(path.samefile(each) for each in tested) else None
 
 
 def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from ..conversion.align import unaligned
 from ..errors import UserError, from_traceback
 from ..models.degree import is_polynomial
 from ..models.stages import Staged
+from ..plots.draw import Settings
 from ..run.layout import CHECKPOINTS, TENSORBOARD
 from ..settings import Config, is_debug, validates
 from ..tasks.experiment import Experiment
@@ -24,6 +25,7 @@ from .callbacks.best_test import BestTest
 from .callbacks.clock import Clock
 from .callbacks.degree import Degree
 from .callbacks.divergence import ExplainDivergence
+from .callbacks.examine import Examine
 from .callbacks.first_statistics import FirstStatistics
 from .callbacks.history import History
 from .callbacks.lines import EpochLines, Silence
@@ -53,6 +55,7 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
             *(*_keepers(config, folder), *_callbacks(config, experiment)),
             *(History(folder), *make_plots(config, experiment, folder)),
             *([Profile(folder)] if config["profile"] else []),
+            _examine(config, folder, each=config["predictions"]),
         ],
         enable_checkpointing=False,  # Saver does it.
         plugins=[WholeFiles()],
@@ -63,12 +66,16 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
     return trainer
 
 
-def make_tester(config: Config) -> pl.Trainer:
-    """Make a trainer that only tests, on what this machine has: a checkpoint's own place may be another one."""
+def make_tester(config: Config, folder: Path | None, *, each: bool) -> pl.Trainer:
+    """Make a trainer that only tests, on what this machine has: a checkpoint's own place may be another one.
+
+    What the test tells beside its figures, of `each` item too, it writes into the folder, if there is one.
+    """
     if config["precision"] == "16-mixed" and not torch.cuda.is_available():
         config = config | {"precision": "32-true"}
+    callbacks = [Silence(), *([_examine(config, folder, each=each)] if folder else [])]
     return _trainer(
-        config, accelerator="auto", devices=1, logger=False, enable_checkpointing=False, callbacks=[Silence()]
+        config, accelerator="auto", devices=1, logger=False, enable_checkpointing=False, callbacks=callbacks
     )
 
 
@@ -114,6 +121,10 @@ def _trainer(config: Config, **options: Any) -> pl.Trainer:
             )
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise UserError(f"trainer={config['choices']['trainer']} precision={config['precision']}: {error}") from error
+
+
+def _examine(config: Config, folder: Path, *, each: bool) -> Examine:
+    return Examine(folder, Settings.of(config) if config["plots"]["enabled"] else None, each=each)
 
 
 def _place(config: Config) -> dict[str, Any]:

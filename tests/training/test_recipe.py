@@ -203,7 +203,7 @@ def test_a_stop_is_no_failure(error: BaseException, status: str) -> None:
 
 def test_what_does_not_decide_is_named_and_nothing_else(settings) -> None:
     named = {"command", "root", "num_workers", "resume", "plots", "checkpoint", "measure", "unread"}
-    named |= {"tags", "notes", "profile"}
+    named |= {"tags", "notes", "profile", "predictions"}
     assert set(UNIMPORTANT) == named
     config = settings() | {"unread": []}
     kept = deciding(config)
