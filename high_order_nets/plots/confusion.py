@@ -32,7 +32,7 @@ def draw_confusion(confusion: Tensor, names: Sequence[str], title: str) -> Figur
         _number(axes, counts, shares)
     right = np.trace(counts) / max(counts.sum(), 1)
     head(figure, title, {}, LEFT)
-    said = f"{counts.sum():,.0f} test items, {percent(right)} on the diagonal; colour: share of the true class (√)"
+    said = f"{counts.sum():,.0f} test items, {percent(right)} on the diagonal; colour: √ of the share of the true class"
     figure.text(LEFT / WIDTH, 1 - 0.28 / height, said, va="top", fontsize=7.5)
     return figure
 
