@@ -45,7 +45,7 @@ class Job:
         if multirun:
             log.info("job %s: %s", hydra.job.num, " ".join(hydra.overrides.task))
         folders = [Path(str(place).removeprefix("file://")) for place in hydra.searchpath]
-        plain = recorded(to_plain(config, hydra.runtime.choices), config, folders) | {"command": self.command}
+        plain: Config = recorded(to_plain(config, hydra.runtime.choices), config, folders) | {"command": self.command}
         if self.skip_finished and is_finished(folder) and _same(folder, plain):
             log.info("job %s: finished already", hydra.job.num)
             score = _score(folder)
