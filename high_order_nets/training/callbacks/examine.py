@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from ...files import write_text
-from ...plots.confusion import draw_confusion
 from ...plots.draw import Settings, write
-from ...plots.style import published
 from ...run.layout import CLASSES, CONFUSION, PLOTS, PREDICTIONS, TOKEN_LOSSES
 from ...tasks import Classification, LanguageModelling
 from ...tasks.base import Outcome
@@ -69,9 +67,8 @@ class Examine(pl.Callback):
             for name, rows in files.items():
                 write_text(self._folder / name, _comma_separated(rows))
             if self._drawn is not None and (confusion := self._examination.confusion) is not None:
-                with unharmed(), published():
-                    figure = draw_confusion(confusion, self._examination.names, self._drawn.title)
-                    write(figure, self._folder / PLOTS, "confusion", self._drawn)
+                with unharmed():
+                    _draw(confusion, self._examination.names, self._folder / PLOTS, self._drawn)
         self._examination = None
 
 
@@ -147,6 +144,14 @@ class OfTokens(Examination):
         pairs = zip(ids[:, 0].tolist(), losses.tolist(), strict=True)
         found = [(place, key, self.names[key], f"{loss:.6g}") for place, (key, loss) in enumerate(pairs, 1)]
         return {TOKEN_LOSSES: [("position", "id", "token", "loss"), *found]}
+
+
+def _draw(confusion: Tensor, names: Sequence[str], folder: Path, settings: Settings) -> None:
+    from ...plots.confusion import draw_confusion  # noqa: PLC0415 - slow to import
+    from ...plots.style import published  # noqa: PLC0415 - slow to import
+
+    with published():
+        write(draw_confusion(confusion, names, settings.title), folder, "confusion", settings)
 
 
 def _comma_separated(rows: Iterable[Sequence[Any]]) -> str:
