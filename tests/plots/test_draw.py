@@ -33,6 +33,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 def test_pictures_are_drawn_and_training_does_not_notice(settings, trained, tmp_path: Path, caplog) -> None:
     metrics = trained(*DRAWN, "plots.every_n_epochs=2")
     names = {"curves.png", "ranges-epoch0002.png", "ranges.png", "synapses-epoch0002.png", "synapses.png"}
+    names |= {"confusion.png"}  # of the test
     assert pictures(tmp_path / "run" / "plots") == names
     assert not warned(caplog)
     assert run.train(settings(*FAST), tmp_path / "without") == metrics["test_acc"]
@@ -135,7 +136,7 @@ def test_a_folder_that_cannot_be_written_is_refused(trained, tmp_path: Path) -> 
 @pytest.mark.parametrize("form", ["pdf", "svg"])
 def test_other_formats_lie_beside_the_png_and_make_no_other_run(settings, trained, tmp_path: Path, form: str) -> None:
     trained(*DRAWN, "max_epochs=1", f"plots.format={form}")
-    names = ("curves", "ranges", "synapses")
+    names = ("confusion", "curves", "ranges", "synapses")
     assert pictures(tmp_path / "run" / "plots") == {f"{name}.{end}" for name in names for end in ("png", form)}
     assert run.train(settings(*DRAWN, "max_epochs=1"), tmp_path / "run") > 0  # finished already
 
