@@ -89,7 +89,8 @@ def test_hparams_show_what_tells_runs_apart(resumed: Path) -> None:
         if value.metadata.plugin_data.plugin_name == "hparams"
     ]
     experiment = [each.experiment for each in data if each.WhichOneof("data") == "experiment"][-1]
-    assert [metric.name.tag for metric in experiment.metric_infos][:3] == ["test/acc", "test/acc5", "test/loss"]
+    tags = [metric.name.tag for metric in experiment.metric_infos]
+    assert tags[:4] == ["test/acc", "test/acc5", "test/ece", "test/loss"]
     names = [info.name for info in experiment.hparam_infos]
     assert names[:2] == ["layer_type", "n"]
     assert {"model_name", "dataset", "optimizer", "learning_rate", "seed", "plots.layers", "parameters"} <= set(names)
