@@ -52,7 +52,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     insert(
         folder / PACKAGE / "cli/commands.py",
         entry,
-        '    "test": Command(_test, "test ckpt=PATH", "repeat the test of a checkpoint"),',
+        '    "test": Command(_test, "test ckpt=PATH [predictions=true] [out=DIR]", "repeat the test of a checkpoint"),',
     )
     return folder
 

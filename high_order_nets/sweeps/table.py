@@ -110,7 +110,7 @@ def figures(rows: Sequence[Row]) -> list[str]:
 def headings(rows: Sequence[Row], also: Sequence[str] = ()) -> dict[str, str]:
     """Return the figures of the terminal and of Markdown with their headings; `also` those that are asked for."""
     found = headlines(rows)
-    beside = [f"train_{name}" for name in found]
+    beside = [f"train_{name}" for name in found] + ["test_ece"]  # CSV has them
     beside += [] if "loss" in found else ["test_loss", "val_loss", "train_loss"]
     keys = [key for key in figures(rows) if key not in beside]
     asked = [key for key in also if key in measured(rows) and key not in keys]
