@@ -66,6 +66,11 @@ class Watched:
         return self.layer.synapse.basis.length / 2 if isinstance(self.layer, HighOrderLayer) else None
 
     @property
+    def aligned(self) -> bool:
+        """Say whether the functions, and `inputs`, have the layer's input in an interval of its own."""
+        return isinstance(self.layer, HighOrderLayer) and self.layer.localises
+
+    @property
     def outside(self) -> float:
         """Give the part, in [0, 1], of the inputs that lay beyond the interval."""
         half = self.half

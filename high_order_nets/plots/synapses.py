@@ -57,7 +57,7 @@ def draw_synapses(layers: dict[str, Watched], title: str) -> Figure:
             upper.set_ylabel("f (x) − f (0)" if drawn[-1].only_shape else "f (x)")
             upper.yaxis.set_label_coords(-0.4 / (width / columns - LEFT - RIGHT), 0.5)
         if place + columns >= len(layers):
-            lower.set_xlabel("input x of the layer", labelpad=2)
+            lower.set_xlabel(f"{'aligned ' * watched.aligned}input x of the layer", labelpad=2)
     head(figure, title, _legend(drawn), LEFT)
     return figure
 

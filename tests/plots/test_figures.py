@@ -50,6 +50,12 @@ def test_every_layer_type_is_drawn(options: dict) -> None:
             assert within(figure)
 
 
+def test_the_horizontal_axis_says_where_functions_get_their_input_aligned() -> None:
+    plain, aligned = watched(KINDS[0]), watched(KINDS[0] | {"align": "batch"})
+    labels = [draw_synapses({"a": one}, "title").axes[1].get_xlabel() for one in (plain, aligned)]
+    assert labels == ["input x of the layer", "aligned input x of the layer"]
+
+
 @pytest.mark.parametrize("count", [1, 12, pytest.param(60, marks=pytest.mark.slow)])
 def test_any_number_of_layers_fits(count: int) -> None:
     layers = {f"layer{index}.0.downsample.0": watched(KINDS[0]) for index in range(count)}
