@@ -18,20 +18,24 @@ FORMS = {
 OLD = "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=mixed domain=linear scale=4"
 SHARED = "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=silu domain=linear scale=auto"
 PLACED = f"{SHARED} skip=[stem] pool_function=true"
-CALM = "layer_type=continuous2d n=2 segments=8 sharing=1 parameters=nodal init=relu domain=slopes scale=auto skip=[stem] pool_function=true functions.lr=0.1"
+CALM = (
+    "layer_type=continuous2d n=2 segments=8 sharing=1 parameters=nodal init=relu domain=slopes scale=auto "
+    "skip=[stem] pool_function=true functions.lr=0.1"
+)
 ROWS = {
     "relu": ("ReLU", "layer_type=standard", "end firm l25 l35"),
     "silu": ("SiLU", "layer_type=standard activation=silu", "end firm l25 l35"),
     "se": ("ReLU, squeeze-and-excitation", "layer_type=standard block=se", "end firm l25 l35"),
     "placed": ("shared, from SiLU, aligned, as ReLUs stand", PLACED, "end firm l25 l35"),
     "gate": ("the same, gate", f"{PLACED} block=gate", "end firm l25 l35"),
-    "relu-gate": ("ReLU, gate", "layer_type=standard block=gate", "end l25 l35"),
+    "relu-gate": ("ReLU, gate", "layer_type=standard block=gate", "end firm l25 l35"),
     "relu-pi": ("ReLU, Π-term", "layer_type=standard block=pi", "end l25 l35"),
     "relu-last": ("ReLU, none before the pooling", "layer_type=standard block.last=false", "end"),
     "relu-funnel": ("ReLU, funnel", "layer_type=standard block=funnel", "end l25 l35"),
     "silu-se": ("SiLU, squeeze-and-excitation", "layer_type=standard activation=silu block=se", "end l25 l35"),
     "silu-gate": ("SiLU, gate", "layer_type=standard activation=silu block=gate", "end l25 l35"),
-    "calm": ("one line of eight pieces a layer, from ReLU", CALM, "end l25"),
+    "calm": ("one line of eight pieces a layer, from ReLU", CALM, "end firm l25"),
+    "calm-gate": ("the same, gate", f"{CALM} block=gate", "end firm l25 l35"),
     "one": ("one function a layer", PLACED.replace("=channel", "=1"), "end firm l25 l35"),
     "deviation": ("one a layer and deviations", PLACED.replace("=channel", "=deviation"), "end l25 l35"),
     "until": ("as ReLUs stand, frozen again from the middle on", f"{PLACED} functions.until=0.5", "end l25"),
