@@ -1,13 +1,25 @@
-"""Reads any image file as a viewer shows it."""
+"""Reads any image file as a viewer shows it, whole or as a square."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ...errors import UserError
+
+MODES = {1: "L", 3: "RGB"}
+"""PIL's names of grey and colour, by the number of channels."""
+
+
+GREY = ("1", "L", "LA", "La", "I", "F")
+"""PIL's names of images without colour, beside those of 16 bits."""
+
+
+class Unreadable(ValueError):
+    """Something is no image, or cut off, or its black and white are not known."""
 
 
 def read_image(path: Path, channels: int) -> Tensor:
@@ -17,17 +29,71 @@ def read_image(path: Path, channels: int) -> Tensor:
     of an animation the first frame. Colour profiles are not applied. Raises UserError for a file that is no image, and
     for samples whose black and white the file does not say.
     """
-    modes = {1: "L", 3: "RGB"}
-    if channels not in modes:
-        raise UserError(f"{path}: the network takes {channels} channels; image files have 1 or 3")
+    return _tensor(_read(path, channels, lambda image: image))
+
+
+def read_square(path: Path, channels: int, size: int) -> Tensor:
+    """Read the same as uint8 (1, channels, size, size): the middle square of the image, scaled."""
+    return _tensor(_read(path, channels, lambda image: squared(image, size)))
+
+
+def open_image(source: Path | np.ndarray, channels: int) -> Image.Image:
+    """Open a file, or pixels of uint8 (height, width) or (height, width, samples), as PIL's L or RGB.
+
+    Raises Unreadable, which says why in a line.
+    """
     try:
-        with Image.open(path) as file:
+        with Image.open(source) if isinstance(source, Path) else Image.fromarray(source) as file:
             _check_turned(file)
             file.load()  # all of it: the orientation may stand behind the pixels
-            pixels = np.array(_opaque(_of_bytes(ImageOps.exif_transpose(file))).convert(modes[channels]))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not an image that can be read ({' '.join(str(error).split())})") from error
-    return torch.from_numpy(pixels).view(1, *pixels.shape[:2], channels).permute(0, 3, 1, 2)
+            return _opaque(_of_bytes(ImageOps.exif_transpose(file))).convert(MODES[channels])
+    except Exception as error:  # a stranger's file may fail anywhere
+        raise Unreadable(_reason(error)) from error
+
+
+def glance(source: Path | np.ndarray) -> tuple[tuple[int, int], bool]:
+    """Say how wide and how high an image is as it is stored, and whether it is grey, without reading its pixels.
+
+    Raises Unreadable.
+    """
+    if not isinstance(source, Path):
+        return (source.shape[1], source.shape[0]), source.ndim == 2
+    try:
+        with Image.open(source) as file:
+            return file.size, file.mode in GREY or file.mode.startswith("I;16")
+    except Exception as error:  # a stranger's file may fail anywhere
+        raise Unreadable(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Say in a line why something is no image; PIL names its path too, and the caller knows that."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no kind of image that is known"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(said.split()) or type(error).__name__
+
+
+def squared(image: Image.Image, size: int) -> Image.Image:
+    """Cut the middle square out of an image and scale it, bilinearly over the pixels that each new one covers."""
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    # Cut first: with resize's own box, pixels outside of it would shine in.
+    return image.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _read(path: Path, channels: int, fit: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    if channels not in MODES:
+        raise UserError(f"{path}: the network takes {channels} channels; image files have 1 or 3")
+    try:
+        return np.array(fit(open_image(path, channels)))
+    except Unreadable as error:
+        raise UserError(f"{path}: not an image that can be read ({error})") from error
+
+
+def _tensor(pixels: np.ndarray) -> Tensor:
+    """Give the pixels (height, width) or (height, width, channels) as a batch of one, (1, channels, height, width)."""
+    return torch.from_numpy(pixels).view(1, *pixels.shape[:2], -1).permute(0, 3, 1, 2)
 
 
 def _check_turned(file: Image.Image) -> None:
