@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import show
+from .own import splits
 from .paths import config_file
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,8 @@ def at(config: Config, key: str) -> Any:
 
 def deciding(config: Config, besides: Iterable[str] = ()) -> Config:
     """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
-    return _without(config, {*UNIMPORTANT, "dataset.root", "dataset.urls", *unread_by(config), *besides})
+    places = {"dataset.urls"} if at(config, "dataset.name") == "folder" else {"dataset.urls", "dataset.root"}
+    return _without(config, {*UNIMPORTANT, *places, *unread_by(config), *besides})
 
 
 def unread_by(config: Config) -> tuple[str, ...]:
@@ -104,12 +106,26 @@ def both_deciding(one: Config, other: Config) -> tuple[Config, Config]:
     return deciding(one, unread_by(other)), deciding(other, unread_by(one))
 
 
-def has_own_validation(config: Config) -> bool:
-    """Return whether the data set brings its validation split: every text but a single file of one's own."""
+def own_splits(config: Config) -> frozenset[str]:
+    """Return which of train, val and test the data set brings, as far as it is not known to bring all but val.
+
+    Those of one's own images; and of every text all, but of a single file of one's own none.
+    """
     dataset = config.get("dataset", {})
-    return dataset.get("kind") == "text" and (
-        dataset.get("path") is None or Path(dataset["path"]).expanduser().is_dir()
-    )
+    if dataset.get("kind") != "text":
+        return splits(dataset)
+    whole = dataset.get("path") is None or Path(dataset["path"]).expanduser().is_dir()
+    return frozenset(("train", "val", "test") if whole else ())
+
+
+def has_own_validation(config: Config) -> bool:
+    """Return whether the data set brings its validation split."""
+    return "val" in own_splits(config)
+
+
+def has_own_test(config: Config) -> bool:
+    """Return whether the data set is known to bring its test split, so that none is made of the training data."""
+    return "test" in own_splits(config)
 
 
 def validates(config: Config) -> bool:

@@ -125,7 +125,7 @@ RULES: dict[str, Rule] = {
     "dataset.path": _STRING | NULL,
     "dataset.photograph": word(*PHOTOGRAPHS),
     "dataset.size": whole("[1, 4096]") | NULL,
-    "dataset.channels": _CHANNELS,
+    "dataset.channels": _CHANNELS | NULL,
     "dataset.inputs": _STRINGS | NULL,
     "dataset.outputs": _STRINGS | NULL,
     "dataset.test_fraction": number("(0, 1)"),

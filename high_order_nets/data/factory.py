@@ -15,7 +15,9 @@ from .base import Data
 from .images.augment import Augment
 from .images.mix import Mix
 from .images.module import ImageDataModule, ImageSettings
+from .images.own.prepare import LISTINGS, WANTED, OwnRequest, load_own
 from .images.prepared import load_images
+from .images.tensors import ImageData
 from .points.burgers import burgers_points
 from .points.module import PointDataModule, PointSettings
 from .points.pictures import picture_points
@@ -36,7 +38,7 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
         **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction", "num_workers")},
     )
     split = dataset.get("split", "official")
-    images = load_images(dataset["name"], Path(dataset["root"])).split(split)
+    images = _images(dataset).split(split)
     if split != "official":
         held_out = f"{len(images.test_images):,} of the training images, which are held out"
         log.info("dataset.split=%s: the figures of the test are of %s; the test images are not read", split, held_out)
@@ -44,6 +46,19 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
         rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
         raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {', '.join(images.classes)}; {rule}")
     return ImageDataModule(images, settings)
+
+
+def _images(dataset: Config) -> ImageData:
+    """Open images by name, or one's own, which are named by their folder or their file."""
+    name = dataset["name"]
+    if name not in LISTINGS:
+        return load_images(name, Path(dataset["root"]))
+    key = "root" if name == "folder" else "path"
+    if dataset[key] is None:
+        raise UserError(f"dataset.{key}=null: {WANTED[name]}")
+    path, root = (Path(str(dataset[each])).expanduser().absolute() for each in (key, "root"))
+    options = ("image_size", "channels", "test_fraction", "skip_unreadable")
+    return load_own(OwnRequest(name, path, root, **{each: dataset[each] for each in options}))
 
 
 def _changes(augment: Config) -> dict[str, Any]:
@@ -127,7 +142,7 @@ def located(config: Config) -> Config:
     """Point the config of a checkpoint from another machine or folder to the data of this one; start no processes."""
     dataset = config["dataset"]
     config = config | {"num_workers": 0, "compile": False}
-    if "root" not in dataset:  # data that lie in no folder
+    if "root" not in dataset or dataset.get("name") in LISTINGS:  # data that lie in no folder, or in the user's own
         return config
     root = Path(dataset["root"])
     text = dataset.get("kind") == "text"

@@ -77,19 +77,22 @@ class ImageDataModule(Data):
     Loaders yield uint8 pixels, labels and a seed a batch; `on_after_batch_transfer` makes (inputs, labels) of them on
     the device, where the labels of a mixed batch are shares of the classes (B, classes). Augmentation happens in
     training only and depends on (seed, epoch, batch, rank), not on what else drew random numbers. `train_indices` and
-    `val_indices` are the split of the training images.
+    `val_indices` are the split of the training images; data that bring validation images have none held out for it.
     """
 
     def __init__(self, data: ImageData, settings: ImageSettings):
         super().__init__()
         self.data, self.settings = data, settings
+        count = len(data.train_images) - data.validation
         self.train_indices, self.val_indices = split_indices(
-            len(data.train_images),
+            count,
             train_fraction=settings.train_fraction,
-            val_fraction=settings.val_fraction,
+            val_fraction=0.0 if data.validation else settings.val_fraction,
             subset=settings.subset,
             seed=settings.seed,
         )
+        if data.validation:
+            self.val_indices = torch.arange(count, len(data.train_images))
         self._normalise = self._make_normalisation()
 
     @property

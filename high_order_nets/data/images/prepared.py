@@ -43,12 +43,13 @@ def read_prepared(path: Path, name: str) -> ImageData:
     """Map the prepared file of the data set `name`; raise UserError unless it is whole and of that data set."""
     try:
         metadata, tensors = read_tensors(path, name, KEYS)
-        data = ImageData(name, _parse_classes(metadata), **tensors)
+        data = ImageData(name, _parse_classes(metadata), **tensors, validation=int(metadata.get("validation", "0")))
         for split in ("train", "test"):
             _check_split(tensors[f"{split}_images"], tensors[f"{split}_labels"], data)
     except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        advice = "delete it and run again" if name in SOURCES else "nothing else can make it: mend it, or name another"
+        again = name in SOURCES or "." in name  # own images have a digest behind the dot
+        advice = "delete it and run again" if again else "nothing else can make it: mend it, or name another"
         raise UserError(f"{path} is not a prepared {name} ({reason}): {advice}") from error
     return data
 
@@ -68,6 +69,8 @@ def _check_split(images: torch.Tensor, labels: torch.Tensor, data: ImageData) ->
         raise ValueError("training and test images differ in shape")
     if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         raise ValueError(f"labels are {labels.dtype} {tuple(labels.shape)}, not one int64 an image")
+    if not 0 <= data.validation < len(data.train_images):
+        raise ValueError(f"{data.validation} of {len(data.train_images)} training images are for validation")
     if labels.min() < 0 or labels.max() >= len(data.classes):
         raise ValueError(f"labels lie outside 0 … {len(data.classes) - 1}")
 

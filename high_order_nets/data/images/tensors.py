@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from ...errors import UserError
@@ -15,7 +16,8 @@ DEV_FRACTION = 0.1
 class ImageData:
     """Holds the two splits of an image data set and the names of its classes.
 
-    Images are uint8 (N, C, H, W), labels int64 (N,) indices into `classes`.
+    Images are uint8 (N, C, H, W), labels int64 (N,) indices into `classes`. So many of the last training images as
+    `validation` says are not to train on, but the validation images of the data set.
     """
 
     name: str
@@ -24,6 +26,7 @@ class ImageData:
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
+    validation: int = 0
 
     @property
     def channels(self) -> int:
@@ -45,9 +48,11 @@ class ImageData:
             raise UserError(f"dataset.split={name}: expected one of {', '.join(SPLITS)}")
         if name == "official":
             return self
-        rest, held_out = stratified(self.train_labels, DEV_FRACTION)
+        own = len(self.train_labels) - self.validation
+        rest, held_out = stratified(self.train_labels[:own], DEV_FRACTION)
         if not len(held_out):
             raise UserError(f"dataset.split=dev: a tenth of each class of {self.name}'s training images is none")
+        rest = torch.cat([rest, torch.arange(own, len(self.train_labels))])
         train = self.train_images.index_select(0, rest), self.train_labels.index_select(0, rest)
         test = self.train_images.index_select(0, held_out), self.train_labels.index_select(0, held_out)
         return replace(self, train_images=train[0], train_labels=train[1], test_images=test[0], test_labels=test[1])

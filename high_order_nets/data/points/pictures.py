@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import UserError
+from ...errors import UserError, show
 from ..images.files import read_image
 from .tables import Points
 
@@ -17,12 +17,14 @@ NAMES = {1: ("grey",), 3: ("red", "green", "blue")}
 BOUNDS = ((-1.0, -1.0), (1.0, 1.0))
 
 
-def picture_points(photograph: str, path: Path | None, size: int | None, channels: int) -> Points:
+def picture_points(photograph: str, path: Path | None, size: int | None, channels: int | None) -> Points:
     """Give all pixels, to train and to test on: x and y of their middles, in [-1, 1], and their values in [0, 1].
 
     x grows to the right and y upwards; rows come from the top. The picture is the file at `path`, else the photograph
     of this name; with `size` its middle square, scaled to size × size pixels. Raises UserError for what is no picture.
     """
+    if channels not in NAMES:
+        raise UserError(f"dataset.channels={show(channels)}: a picture has 3, its colours, or 1: grey")
     pixels = (_photograph(photograph) if path is None else _file(path, channels)).double() / 255
     if pixels.shape[1] != channels:
         pixels = pixels.mean(1, keepdim=True)
