@@ -15,9 +15,10 @@ from typing import Any
 from ..config.knobs import RULES
 from ..config.overrides import literals
 from ..config.rules import number, whole
+from ..data.images.walk import images_below
 from ..errors import UserError, nearest
 from ..run.layout import TESTED, WEIGHTS, locate
-from ..terminal import PROGRAM, show
+from ..terminal import PROGRAM, note, show
 from . import completion, manual
 
 
@@ -116,20 +117,40 @@ FORETELLING = {
 def _predict(argv: list[str]) -> int:
     if any(argument.startswith("text=") for argument in argv):
         return _foretell(literals(argv, ("ckpt", "text", *FORETELLING)))
-    values = literals([argument for argument in argv if argument.startswith("ckpt=")], ("ckpt",))
-    images = [Path(argument).expanduser() for argument in argv if not argument.startswith("ckpt=")]
+    keyed = [argument for argument in argv if argument.startswith(("ckpt=", "out="))]
+    values = literals(keyed, ("ckpt", "out"))
     checkpoint = _checkpoint("predict", values)
-    if not images:
-        raise UserError('predict: expected image files after ckpt=PATH, or text="A bit of text"')
-    if missing := [path for path in images if not path.is_file()]:
-        what = (
-            "is a folder; expected the image files in it" if missing[0].is_dir() else "no such file; expected an image"
-        )
-        raise UserError(f"{missing[0]}: {what}")
+    images = _images([Path(argument).expanduser() for argument in argv if argument not in keyed])
+    out = Path(values["out"]).expanduser() if "out" in values else None
+    if out is not None and (out.is_dir() or not out.parent.is_dir() or any(map(out.samefile, images * out.exists()))):
+        raise UserError(f"out={values['out']}: expected a file in a folder that is there, and none of the images")
     from ..inference.predict import predict  # noqa: PLC0415 - torch only after every check
 
-    show("\n".join(predict(checkpoint, images)))
-    return 0
+    done = predict(checkpoint, images, out)
+    show("\n".join(done.lines))
+    for line in done.unreadable:
+        note(line)
+    return 1 if done.unreadable else 0
+
+
+def _images(paths: Sequence[Path]) -> list[Path]:
+    """Return the image files that are named, and those in folders that are."""
+    if not paths:
+        raise UserError('predict: expected image files or folders after ckpt=PATH, or text="A bit of text"')
+    images = []
+    for path in paths:
+        if path.is_dir():
+            found = images_below(path)
+            if not found.images:
+                raise UserError(f"{path}: no image in this folder; expected files such as x.png or x.jpg")
+            if found.others:
+                note(f"{path}: {len(found.others)} files in it are no images and left out, such as {found.others[0]}")
+            images += found.images
+        elif path.is_file():
+            images.append(path)
+        else:
+            raise UserError(f"{path}: no such file; expected an image, or a folder of them")
+    return images
 
 
 def _foretell(values: Mapping[str, str]) -> int:
@@ -229,7 +250,7 @@ COMMANDS = {
     ),
     "predict": Command(
         _predict,
-        'predict ckpt=PATH IMAGE ... | text="..." [tokens=N] [temperature=T] [top_k=K] [seed=S]',
+        'predict ckpt=PATH IMAGE|DIR ... [out=FILE.csv] | text="..." [tokens=N] [temperature=T] [top_k=K] [seed=S]',
         "name what a trained network sees in image files, or go on with a text",
     ),
     "export": Command(

@@ -1,15 +1,21 @@
 """Image files are read as a viewer shows them, or refused in a line."""
 
+import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from high_order_nets import cli
 from high_order_nets.data.images.files import read_image
 from high_order_nets.errors import UserError
+from high_order_nets.inference.classifier import Classifier
+from high_order_nets.inference.load import load
+from high_order_nets.inference.predict import AT_ONCE, predict
 
 RAMP = np.array([[0, 64, 128, 255]], np.uint8)
 
@@ -116,6 +122,89 @@ def test_a_truncated_image_is_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "x.png", 1)
 
 
-def test_a_folder_is_said_to_be_one(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["predict", f"ckpt={finished}", str(tmp_path)]) == 2
-    assert f"{tmp_path}: is a folder; expected the image files in it" in capsys.readouterr().err
+def test_folders_are_predicted_in_a_csv(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ['a, b/"x".png', "a, b/.hidden.png", "a, b/deeper/=1+1.jpg", "y.PNG", os.fsdecode(b"\xff.png")]
+    for place, name in enumerate(names):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 5 + place), 40 * place).save(tmp_path / "in" / name, "png")
+    (tmp_path / "in" / "notes.txt").touch()
+    single = tmp_path / "single.png"
+    Image.new("L", (8, 8)).save(single)
+    out = tmp_path / "out.csv"
+    assert cli.main(["predict", f"ckpt={finished}", f"out={out}", str(tmp_path / "in"), str(single)]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{out}: predictions of 5 images\n"
+    assert "1 files in it are no images and left out, such as" in said.err
+    with out.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = ["y.PNG", names[4], names[0], names[2]]
+    assert [row["path"] for row in rows] == [*(f"{tmp_path}/in/{name}" for name in expected), str(single)]
+    assert list(rows[0])[:5] == ["path", "class", "probability", "class2", "probability2"]
+    chances = [[float(row[f"probability{rank}"]) for rank in ("", 2, 3, 4, 5)] for row in rows]
+    assert all(values == sorted(values, reverse=True) and 0 < sum(values) <= 1.001 for values in chances)
+
+
+def test_one_image_of_many_is_what_it_is_alone(finished: Path, tmp_path: Path) -> None:
+    module = load(finished)
+    assert isinstance(module, Classifier)
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 256, (12, 12 + place), np.uint8)) for place in range(AT_ONCE + 3)]
+    for place, image in enumerate(images):
+        image.save(tmp_path / f"{place:03}.png")
+    predict(finished, sorted(tmp_path.glob("*.png")), tmp_path / "out.csv")
+    rows = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    assert len(rows) == len(images)
+    for place in (0, AT_ONCE - 1, AT_ONCE, AT_ONCE + 2):
+        left = place // 2  # of the middle square
+        square = images[place].crop((left, 0, left + 12, 12)).resize((8, 8), Image.Resampling.BILINEAR)
+        chances = module.probabilities(torch.from_numpy(np.array(square))[None, None])[0].detach()
+        name, chance = rows[place].split(",")[1:3]
+        assert name == module.classes[int(chances.argmax())]
+        assert float(chance) == pytest.approx(float(chances.max()), abs=1e-5)
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_predicted(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "c.png"):
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"no image")
+    (tmp_path / "d.png").symlink_to("gone.png")
+    assert cli.main(["predict", f"ckpt={finished}", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()] == [f"{tmp_path}/a.png", f"{tmp_path}/c.png"]
+    assert said.err.splitlines() == [
+        f"high-order-nets: {tmp_path}/b.png: not an image that can be read (no kind of image that is known)",
+        f"high-order-nets: {tmp_path}/d.png: not an image that can be read (No such file or directory)",
+    ]
+    out = tmp_path / "out.csv"
+    assert (
+        cli.main(["predict", f"ckpt={finished}", str(tmp_path / "b.png"), str(tmp_path / "b.png"), f"out={out}"]) == 2
+    )
+    assert "so with all 2 images" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["empty"], "no image in this folder"),
+        (["linked"], "leads out of"),
+        (["x.png", "out=none/out.csv"], "out=none/out.csv: expected a file in a folder that is there"),
+        (["x.png", "out=empty"], "out=empty: expected a file in a folder"),
+        (["x.png", "out=x.png"], "out=x.png: expected a file in a folder that is there, and none of the images"),
+        (["text=a word", "out=x.csv"], "out=x.csv: unknown key out"),
+    ],
+)
+def test_what_is_refused_before_anything_is_predicted(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (8, 8)).save("x.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "x.png").symlink_to(tmp_path / "x.png")
+    assert cli.main(["predict", f"ckpt={finished}", *words]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err

@@ -26,7 +26,8 @@ def saved(folder: Path, **changes: Any) -> Path:
 def refusal(path: Path) -> str:
     with pytest.raises(UserError) as error:
         load("npz", path)
-    assert "\n" not in (said := str(error.value))
+    said = str(error.value)
+    assert "\n" not in said
     assert said.startswith(f"dataset.path={path}: ")
     return said.removeprefix(f"dataset.path={path}: ")
 

@@ -13,7 +13,8 @@ from tests.data.images.own.real import digits, load, save, small_folder, write_f
 def refusal(root: Path, **options) -> str:
     with pytest.raises(UserError) as error:
         load("folder", root, **options)
-    assert "\n" not in (said := str(error.value))
+    said = str(error.value)
+    assert "\n" not in said
     return said
 
 
@@ -28,7 +29,9 @@ def test_images_and_labels_are_those_of_the_files(tmp_path: Path) -> None:
 
 def test_numbers_are_in_their_order_and_words_in_the_alphabets(tmp_path: Path) -> None:
     for names in (("9", "10"), ("10", "9b")):
-        root = small_folder(tmp_path / names[0], *(f"{split}/{name}/x.png" for split in ("train", "test") for name in names))
+        root = small_folder(
+            tmp_path / names[0], *(f"{split}/{name}/x.png" for split in ("train", "test") for name in names)
+        )
         assert load("folder", root).classes == names
 
 

@@ -21,7 +21,8 @@ def laid(folder: Path, *rows: tuple, head: tuple = HEAD) -> Path:
 def refusal(path: Path) -> str:
     with pytest.raises(UserError) as error:
         load("csv", path)
-    assert "\n" not in (said := str(error.value))
+    said = str(error.value)
+    assert "\n" not in said
     assert said.startswith(f"dataset.path={path}")
     return said.removeprefix(f"dataset.path={path}")
 
