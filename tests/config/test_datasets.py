@@ -22,6 +22,9 @@ AUGMENT: dict[str, dict[str, Any]] = {
     "mine": OFF,
 }
 """As every file of its own had it, and a data set without a file."""
+OWN: dict[str, dict[str, Any]] = {"folder": {"root": None}, "csv": {"path": None}, "npz": {"path": None}}
+"""One's own images: what they have beside what they share."""
+SHARED_OWN: dict[str, Any] = {"channels": None, "test_fraction": 0.2, "skip_unreadable": False}
 POINTS = ("function", "inviscid_burgers", "picture", "table")
 TEXT = {"kind": "text", "bptt": 35, "stride": None, "tokenizer": "word", "vocabulary": 8192}
 MIRROR = "https://wikitext.smerity.com/"
@@ -47,6 +50,12 @@ def test_every_data_set_composes_to_what_it_was(name: str, root: Path) -> None:
     config = composed(f"dataset={name}")
     assert config["dataset"] == expected
     assert config["choices"]["dataset"] == name
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_form_of_ones_own_images_composes(name: str, root: Path) -> None:
+    expected = SHARED | SHARED_OWN | {"name": name, "root": str(root), "augment": OFF} | OWN[name]
+    assert composed(f"dataset={name}")["dataset"] == expected
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -76,8 +85,8 @@ def test_a_line_and_an_experiment_overrule_what_a_data_set_chooses(tmp_path: Pat
 
 
 def test_every_data_set_is_compared() -> None:
-    assert choices_of("dataset") == sorted([*AUGMENT, *TEXTS, *POINTS])
-    known = {*AUGMENT, *TEXTS, *POINTS} - {"mine"}
+    assert choices_of("dataset") == sorted([*AUGMENT, *OWN, *TEXTS, *POINTS])
+    known = {*AUGMENT, *OWN, *TEXTS, *POINTS} - {"mine"}
     assert {file.stem for file in (conf_dir() / "dataset").glob("*.yaml")} == known
 
 
@@ -88,9 +97,11 @@ def test_help_knows_the_knobs_that_files_share() -> None:
     images = [f"dataset.{key}" for key in ("root", "split", "subset", "normalize", "interval", "image_size")] + augment
     assert list(knobs)[: len(images)] == images
     assert all(knob.meaning for knob in knobs.values())
-    assert {knobs[key].section for key in images[1:] if key not in shared} == {"cifar10, cifar100, digits, mnist"}
+    assert {knobs[key].section for key in images[1:] if key not in shared} == {
+        "cifar10, cifar100, csv, digits, folder, mnist, npz"
+    }
     assert knobs["dataset.bptt"].section == "sentences, text, wikitext103, wikitext2"
-    assert knobs["dataset.augment.crop"].default == "4|1|2"
+    assert knobs["dataset.augment.crop"].default == "4|0|1|2"
     assert knobs["dataset.augment.cutout"].default == "0"
 
 
