@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -67,8 +68,24 @@ def test_seed_commands_train(command: str, tmp_path: Path) -> None:
         assert job["epochs"] == 1
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with the images of their own that the documents' commands train on, in each form."""
+    folder = tmp_path_factory.mktemp("own")
+    names = [f"photos/{split}/{label}/{n}.jpg" for split in ("train", "test") for label in "ab" for n in range(8)]
+    pixels = np.random.default_rng(0).integers(0, 256, (len(names), 16, 16, 3), np.uint8)
+    for name, image in zip(names, pixels, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / name)
+    (folder / "photos.csv").write_text("path,label\n" + "".join(f"{name},{name[-7]}\n" for name in names))
+    labels = np.arange(len(names)) % 2
+    np.savez(folder / "photos.npz", train_images=pixels, train_labels=labels)
+    return folder
+
+
 @pytest.mark.parametrize("command", TRAININGS)
-def test_documented_commands_train(command: str, tmp_path: Path) -> None:
+def test_documented_commands_train(command: str, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos)
     words = shlex.split(re.sub(r"search\.(trials|workers)=\d+", r"search.\1=1", command))
     words = words[1:] if words[0] == "python" else ["train", *words[2:]]
     if any("wikitext" in word for word in words):  # which no test downloads
@@ -89,7 +106,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run("train dataset=sentences model_name.nhid=16", folder / "outputs/text")
     for name in ("try", "compare", "digits"):
         shutil.copytree(folder / "outputs/mine", folder / "outputs" / name)
-    for name in ("image.png", "photo.jpg"):
+    (folder / "photos").mkdir()
+    for name in ("image.png", "photo.jpg", "photos/1.jpg"):
         Image.new("L", (8, 8), 128).save(folder / name)
     return folder
 
