@@ -184,5 +184,5 @@ class ImageDataModule(Data):
         settings = self.settings
         if settings.normalize == "interval":
             return Normalisation.to_interval(self.channels, settings.interval, settings.image_size)
-        images = self.data.train_images.index_select(0, self.train_indices)
-        return Normalisation.to_standard(images, settings.interval, settings.image_size)
+        images = self.data.train_images
+        return Normalisation.to_standard(images, settings.interval, settings.image_size, self.train_indices)

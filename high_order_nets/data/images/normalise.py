@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 4096  # images whose squares are held at once
+CHUNK = 2**24  # values of pixels whose squares are held at once
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,22 @@ class Normalisation:
         return cls((127.5,) * channels, (interval / 255,) * channels, image_size)
 
     @classmethod
-    def to_standard(cls, images: Tensor, interval: float, image_size: int | None = None) -> Self:
+    def to_standard(
+        cls, images: Tensor, interval: float, image_size: int | None = None, chosen: Tensor | None = None
+    ) -> Self:
         """input = (pixel - mean) / (2 std) · interval/2, with the statistics of `images`, uint8 (N, C, H, W).
 
-        Two standard deviations either side of the mean fill the interval.
+        Two standard deviations either side of the mean fill the interval. Of images mapped from a file those that are
+        `chosen`, by their indices, are read a few at a time.
         """
+        chosen = torch.arange(len(images)) if chosen is None else chosen
         total = torch.zeros(images.shape[1], dtype=torch.float64)
         squares = torch.zeros_like(total)
-        for chunk in images.split(CHUNK):
-            pixels = chunk.long()
+        for few in chosen.split(max(1, CHUNK // images[0].numel())):
+            pixels = images.index_select(0, few).long()
             total += pixels.sum((0, 2, 3))
             squares += pixels.square().sum((0, 2, 3))
-        count = images.numel() // images.shape[1]
+        count = len(chosen) * images[0, 0].numel()
         mean = total / count
         # Half a grey level keeps a channel without contrast finite.
         std = (squares / count - mean.square()).clamp(min=0.25).sqrt()
