@@ -86,8 +86,12 @@ def at(config: Config, key: str) -> Any:
 
 def deciding(config: Config, besides: Iterable[str] = ()) -> Config:
     """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
-    places = {"dataset.urls"} if at(config, "dataset.name") == "folder" else {"dataset.urls", "dataset.root"}
-    return _without(config, {*UNIMPORTANT, *places, *unread_by(config), *besides})
+    return _without(config, {*UNIMPORTANT, "dataset.urls", *places(config), *unread_by(config), *besides})
+
+
+def places(config: Config) -> tuple[str, ...]:
+    """Name the knob of where the data lie, which says nothing about them; a folder of one's own is the data itself."""
+    return () if at(config, "dataset.name") == "folder" else ("dataset.root",)
 
 
 def unread_by(config: Config) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ complete -c high-order-nets -f -a '(high-order-nets completion of (commandline -
 """
 SHELLS = {"bash": _BASH.lstrip(), "zsh": _ZSH.lstrip(), "fish": _FISH.lstrip()}
 FLAGS = ("-m", "--cfg", "--config-dir", "--help")
-_PATHS = ("ckpt", "out", "run_dir", "root", "dataset.root")
+_PATHS = ("ckpt", "out", "run_dir", "root", "dataset.root", "dataset.path")
 
 
 def candidates(line: str, usages: Mapping[str, str]) -> list[str]:

@@ -9,11 +9,11 @@ from filelock import FileLock, Timeout
 
 from ..errors import UserError, show
 from ..files import sweep
-from ..settings import UNIMPORTANT, Config, flat, is_unread, upgraded
+from ..settings import UNIMPORTANT, Config, flat, is_unread, places, upgraded
 from .folder import content
 from .layout import CHECKPOINTS, CONFIG, GONE_ON_WITH, LOCK, METRICS, there
 
-MAY_DIFFER = (*UNIMPORTANT, "choices", "dataset.root", "max_epochs")
+MAY_DIFFER = (*UNIMPORTANT, "choices", "max_epochs")
 """Settings, or groups of them, that say nothing about what has been computed so far."""
 
 
@@ -61,7 +61,7 @@ def check_same(before: Config, now: Config, where: str, advice: str = "name anot
 
 
 def _may_differ(key: str, *configs: Config) -> bool:
-    open_to_all = any(key == name or key.startswith(f"{name}.") for name in MAY_DIFFER)
+    open_to_all = any(key == name or key.startswith(f"{name}.") for name in (*MAY_DIFFER, *places(configs[-1])))
     return open_to_all or any(is_unread(config, key) for config in configs)
 
 

@@ -13,7 +13,7 @@ from ..config.rules import is_number
 from ..errors import show
 from ..metrics import COSTS, metric, reported
 from ..run.folder import Run
-from ..settings import UNIMPORTANT, WORDS, deciding
+from ..settings import UNIMPORTANT, WORDS, deciding, places
 
 SHOWN_COSTS = {"parameters": "parameters", "macs": "multiply-adds", "seconds": "seconds"}
 """Costs of the terminal and of Markdown, with their headings; CSV has all."""
@@ -128,8 +128,9 @@ def columns(runs: Sequence[Run]) -> list[str]:
     Runs without a command line add the groups and all knobs at the top.
     """
     named = [key for run in runs for key in (_top(run) if run.keys is None else run.keys)]
-    passed_over = ("seed", *UNIMPORTANT)
-    keys = [key for key in dict.fromkeys(named) if key.split(".")[0] not in passed_over and key != "dataset.root"]
+    of_all = set.intersection(*(set(places(run.config)) for run in runs)) if runs else set()
+    passed_over = {"seed", *UNIMPORTANT, *of_all}
+    keys = [key for key in dict.fromkeys(named) if not {key, key.split(".")[0]} & passed_over]
     return [key for key in keys if len({show(run.setting(key)) for run in runs if run.reads(key)}) > 1]
 
 

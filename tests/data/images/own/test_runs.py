@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from high_order_nets import cli, load
-from high_order_nets.run.folder import metrics_of
+from high_order_nets.errors import UserError
+from high_order_nets.run.claims import check_same
+from high_order_nets.run.folder import Run, metrics_of
 from high_order_nets.settings import deciding
+from high_order_nets.sweeps.table import columns
 from tests.data.images.own.real import save, write_csv, write_folder, write_npz
 from tests.experiments import composed
 
@@ -72,8 +75,13 @@ def test_its_validation_images_are_used(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_run_belongs_to_its_folder(tmp_path: Path) -> None:
     one, other = (composed("dataset=folder", f"dataset.root={tmp_path}/{name}") for name in "ab")
     assert deciding(one) != deciding(other)
+    with pytest.raises(UserError, match=r"run_dir=x: holds a run of another config, dataset\.root="):
+        check_same(one, other, "run_dir=x")
+    runs = [Run(tmp_path / name, config, ("dataset.root",)) for name, config in (("a", one), ("b", other))]
+    assert columns(runs) == ["dataset.root"]
     one, other = (composed("dataset=cifar10", f"dataset.root={tmp_path}/{name}") for name in "ab")
     assert deciding(one) == deciding(other)
+    check_same(one, other, "run_dir=x")
 
 
 @pytest.mark.parametrize("name", WRITERS)
