@@ -1,6 +1,7 @@
 """What every kind of data offers to those who train, draw and test."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,6 +20,10 @@ class Data(pl.LightningDataModule, ABC):
     @abstractmethod
     def spec(self) -> Spec:
         """What a network must know of the data."""
+
+    def check_saved(self, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse a checkpoint of a run on data that were others, where they tell: by default they do not."""
+        del checkpoint
 
     def part(self, batch_size: int, *, training: bool) -> dict[str, Any]:
         """Say to EpochBatches which part of a step is this process's, and where a resumed run begins."""

@@ -19,12 +19,13 @@ log = logging.getLogger(__name__)
 class Start:
     """Say where training begins; without a path, with the first step.
 
-    `figures` are those logged until then.
+    `figures` are those logged until then, `saved` is what the checkpoint says of its data.
     """
 
     path: Path | None = None
     step: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    saved: dict[str, Any] = field(default_factory=dict)
 
 
 def find_start(config: Config, folder: Path) -> Start:
@@ -49,7 +50,8 @@ def find_start(config: Config, folder: Path) -> Start:
     _drop_newer_best(own, checkpoint["global_step"])
     _tell_of_epochs(checkpoint["config"], config)
     log.info("going on from %s: %d epochs, %d steps done", path, checkpoint["epoch"], checkpoint["global_step"])
-    return Start(path, checkpoint["global_step"], checkpoint["figures"])
+    saved = {key: value for key, value in checkpoint.items() if key.endswith("DataModule")}
+    return Start(path, checkpoint["global_step"], checkpoint["figures"], saved)
 
 
 def _tell_of_epochs(before: Config, now: Config) -> None:

@@ -69,6 +69,7 @@ def test(path: Path, out: Path | None = None, *, each: bool = False) -> float:  
             config = located(checkpoint["config"])
             pl.seed_everything(config["seed"], workers=True, verbose=False)
             experiment = refined_experiment(build(config), config, refined_epoch(checkpoint))
+            experiment.data.check_saved(checkpoint)
             trainer = make_tester(config, folder, each=each)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"ckpt={path}: its config is none of high-order-nets: {error!r}") from error
@@ -119,6 +120,7 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     torch.set_float32_matmul_precision(config["matmul_precision"])
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     experiment = build(config)
+    experiment.data.check_saved(start.saved)
     log.info("%s on %s\n%s", config["choices"]["model_name"], config["choices"]["dataset"], experiment.report)
     trainer = make_trainer(config, experiment, folder, start)
     fit(trainer, experiment, start)

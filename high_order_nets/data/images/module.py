@@ -1,5 +1,6 @@
 """The Lightning data module of an image data set: splits, loaders, and what happens to a batch on the device."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
@@ -129,6 +130,16 @@ class ImageDataModule(Data):
     def state_dict(self) -> dict[str, Any]:
         """Put into every checkpoint what is needed to use it: the classes and the normalisation."""
         return {"classes": list(self.classes), "normalisation": self.normalisation}
+
+    def check_saved(self, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse other classes: a folder of one's own may have another one since, and all labels mean others then."""
+        before = checkpoint.get(type(self).__qualname__, {}).get("classes", list(self.classes))
+        if before != list(self.classes):
+            gone, new = (
+                ", ".join(str(name) for name in one if name not in other) or "none"
+                for one, other in ((before, self.classes), (self.classes, before))
+            )
+            raise UserError(f"the run's data have other classes by now: without {gone}, with {new} in addition")
 
     def prepare(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Make inputs, `dtype` (B, C, S, S), of pixels 0 … 255 (B, C, H, W): scaled and resized, not augmented."""

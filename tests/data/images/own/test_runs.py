@@ -13,7 +13,7 @@ from high_order_nets.run.claims import check_same
 from high_order_nets.run.folder import Run, metrics_of
 from high_order_nets.settings import deciding
 from high_order_nets.sweeps.table import columns
-from tests.data.images.own.real import save, write_csv, write_folder, write_npz
+from tests.data.images.own.real import save, small_folder, write_csv, write_folder, write_npz
 from tests.experiments import composed
 
 WRITERS: dict[str, tuple[Callable[[Path], Path], str]] = {
@@ -82,6 +82,19 @@ def test_a_run_belongs_to_its_folder(tmp_path: Path) -> None:
     one, other = (composed("dataset=cifar10", f"dataset.root={tmp_path}/{name}") for name in "ab")
     assert deciding(one) == deciding(other)
     check_same(one, other, "run_dir=x")
+
+
+def test_a_folder_with_another_class_since_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, run = small_folder(tmp_path / "mine"), tmp_path / "run"
+    line = ["train", "dataset=folder", f"dataset.root={root}", f"run_dir={run}", "dataset.image_size=8", *USUAL]
+    assert cli.main(line) == 0
+    (root / "train" / "b").rename(root / "train" / "0")
+    (root / "test" / "b").rename(root / "test" / "0")
+    capsys.readouterr()
+    for again in ([*line, "max_epochs=2"], ["test", f"ckpt={run}"]):
+        assert cli.main(again) == 2
+        *_, said = capsys.readouterr().err.splitlines()
+        assert said.endswith("the run's data have other classes by now: without b, with 0 in addition")
 
 
 @pytest.mark.parametrize("name", WRITERS)
