@@ -56,6 +56,8 @@ def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     Raises UserError for a file that cannot be read, rows of other lengths, and columns without path and label.
     """
     said = f"dataset.path={path}"
+    if not path.is_file():
+        raise UserError(f"{said}: no such file; expected a CSV with the columns path and label")
     before = csv.field_size_limit(LARGEST_CELL)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

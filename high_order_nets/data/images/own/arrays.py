@@ -38,8 +38,10 @@ def _opened(path: Path, said: str) -> dict[str, np.ndarray]:
             return {key: file[key] for key in wanted}
     except Exception as error:  # a stranger's file may fail anywhere
         reason = " ".join(str(error).split()) or type(error).__name__
-        if "pickle" in reason:
+        if "Object arrays" in reason:
             reason = "it holds Python objects, which are never opened: save plain arrays, by numpy.savez"
+        elif "pickled" in reason:  # what numpy says of any file that is no zip
+            reason = "it is none, and pickles are never opened"
         raise UserError(f"{said}: cannot be read as an npz: {reason}") from error
 
 

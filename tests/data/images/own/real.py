@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -41,7 +42,7 @@ def write_csv(folder: Path) -> Path:
 def write_npz(folder: Path) -> Path:
     """Write them as MedMNIST has its images."""
     splits = digits()
-    arrays = {f"{split}_images": images for split, (images, _) in splits.items()}
+    arrays: dict[str, Any] = {f"{split}_images": images for split, (images, _) in splits.items()}
     arrays |= {f"{split}_labels": labels[:, None] for split, (_, labels) in splits.items()}
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "digits.npz", **arrays)
