@@ -19,8 +19,8 @@ from .report import Kept, Report, Swap
 from .rules import Rules, typed
 from .source import STATISTICS, reader_of
 from .swaps import (
-    ACTIVATIONS,
     check_names,
+    is_activation,
     is_gate,
     kept_reason,
     make_activation,
@@ -254,10 +254,10 @@ class _Plan:
     def _swap_activations(self, net: nn.Module) -> None:
         bonds = Bonds(net)
         for name, module in list(net.named_modules()):
-            if uses_functional_activation(module):
+            if not is_activation(module) and uses_functional_activation(module):
                 reason = f"activation={self.activation}: its forward calls an activation function, not a module"
                 self.kept.append(Kept(name, type(module).__name__, reason))
-            if type(module) not in ACTIVATIONS.values():
+            if not is_activation(module):
                 continue
             if not self._among_swapped(net, name):
                 self.kept.append(Kept(name, type(module).__name__, "not between converted layers"))

@@ -11,6 +11,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 WEIGHTS = ("weight", "bias")
 STATISTICS = (*WEIGHTS, "eps", "running_mean", "running_var")
@@ -18,8 +19,8 @@ STATISTICS = (*WEIGHTS, "eps", "running_mean", "running_var")
 INDIRECT = ("parameters", "named_parameters", "state_dict", "_parameters")
 """Ways to all weights of a child; they count in what the forward pass calls, elsewhere they only count or save."""
 STARTS = ("__init__", "__repr__", "extra_repr", "_load_from_state_dict", "__setstate__")
-STARTING = {"init", "initialise", "initialize", "reset"}
-"""Words of the names of methods that draw weights; these are no part of a forward pass unless it calls them."""
+STARTING = {"init", "initialise", "initialize", "reset", "load"}
+"""Words of the names of methods that draw or load weights; no part of a forward pass unless it calls them."""
 HARMLESS = ("device", "dtype", "requires_grad", "is_cuda")
 """What may be asked of a weight: a high-order layer's answer is the same."""
 FOREIGN = {"torch", "numpy", "lightning", "lightning_fabric", "pytorch_lightning"}
@@ -57,6 +58,8 @@ def _library_class(cls: type[nn.Module]) -> type[nn.Module] | None:
     """
     known = (nn.Module, *CONTAINERS, nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder)
     known += (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+    if issubclass(cls, _NormBase | nn.GroupNorm | nn.LayerNorm):  # parts are of who derives from it
+        return None
     return next((c for c in cls.__mro__ if c.__module__.startswith("torch.nn.") and c not in known), None)
 
 

@@ -30,6 +30,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
 }
 """The activations by name. Sigmoids and softmaxes are gates or read-outs and are never swapped."""
+_OF_TIMM = {"GELU", "GELUTanh", "HardMish", "HardSwish", "Mish", "PReLU", "QuickGELU", "Swish", "Tanh"}
+_GATES_OF_TIMM = {"SqueezeExcite", "SEModule", "EffectiveSEModule", "GatherExcite"}
 
 _FUNCTIONAL = re.compile(r"(?:F|functional|torch)\.(relu6?|leaky_relu|elu|gelu|silu|mish|hardswish|tanh)_?\(")
 _NORM_DIMENSIONS = {nn.BatchNorm1d: 1, nn.BatchNorm2d: 2, nn.BatchNorm3d: 3}
@@ -67,7 +69,16 @@ def turn_off_fast_path(net: nn.Module, new: list[nn.Module]) -> None:
 
 def is_gate(module: nn.Module) -> bool:
     """Say whether the module computes a gate: its layers and activations stay."""
-    return isinstance(module, SqueezeExcitation)
+    return isinstance(module, SqueezeExcitation) or _is_of_timm(module, _GATES_OF_TIMM)
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Say whether the module is an activation that may be swapped: torch's, or timm's own of the same names."""
+    return type(module) in ACTIVATIONS.values() or _is_of_timm(module, _OF_TIMM)
+
+
+def _is_of_timm(module: nn.Module, names: set[str]) -> bool:
+    return type(module).__name__ in names and type(module).__module__.startswith("timm.")
 
 
 def kept_reason(net: nn.Module, name: str, module: nn.Module, layers: tuple[type[nn.Module], ...]) -> str | None:
@@ -119,10 +130,10 @@ def _forward_source(cls: type[nn.Module]) -> str:
 def make_norm(name: str, old: nn.Module) -> nn.Module | str | None:
     """Make the norm that replaces `old`: a module, a reason why it stays, or None where `old` is no norm."""
     channels, dimensions = _norm_shape(old)
-    if channels is None:
-        return None
-    if name == "none":
-        return nn.Identity()
+    if isinstance(old, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm) and old._modules:
+        return f"in one with {' and '.join(old._modules)}"  # as timm's BatchNormAct2d
+    if channels is None or name == "none":
+        return None if channels is None else nn.Identity()
     if name in _WITHOUT_PARAMETERS:
         return _WITHOUT_PARAMETERS[name](features_last=dimensions is None)
     if name == "layer" and isinstance(old, nn.LayerNorm):
