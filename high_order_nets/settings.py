@@ -20,9 +20,9 @@ WORDS = ("tags", "notes")
 UNIMPORTANT = (
     *("command", "root", "num_workers", "resume", "plots", "measure", "predictions", "profile"),
     "checkpoint",
-    *(*WORDS, "unread"),
+    *(*WORDS, "unread", "allow"),
 )
-"""What of a config leaves the result as it is: the start, places, what is saved, drawn, measured, said, unread."""
+"""What of a config leaves the result as it is: start, places, what is saved, drawn, measured, said, unread, allowed."""
 OPEN = "rules"
 """The knob whose keys are patterns, not names: it is one value."""
 ABSENT = object()

@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 
-from .. import __version__
+from .. import __version__, allow
 from ..errors import Diverged, Interrupted, UserError, expected, nearest
 from ..terminal import PROGRAM, fail, show, tolerant
 from .commands import COMMANDS, launcher, show_help
@@ -30,7 +30,11 @@ def train(argv: Sequence[str] | None = None, *, comparison: Sequence[str] = (), 
 def _guarded(run: Callable[[list[str]], int], argv: list[str], command: str | None = None) -> int:
     """Turn the errors that users can mend into one line."""
     try:
-        return show_help([*([command] if command else []), *argv]) if {"-h", "--help"} & set(argv) else run(argv)
+        if {"-h", "--help"} & set(argv):
+            return show_help([*([command] if command else []), *argv])
+        words, names = allow.taken(argv)
+        with allow.Allowance.here(names).granted():
+            return run(words)
     except UserError as error:
         return fail(str(error), 2)
     except Diverged as error:

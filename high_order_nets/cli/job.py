@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from .. import metrics
+from .. import allow, metrics
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_json, write_yaml
@@ -35,10 +35,15 @@ class Job:
         self.command = command
         self.skip_finished = skip_finished
         self.existed = existed
+        self.allowance = allow.Allowance.here(allow.allowed())
         self.error: Exception | None = None
 
     def __call__(self, config: DictConfig) -> float:
         """Return the score that `run.train` returns, or nan for a job that failed."""
+        with self.allowance.granted():
+            return self._run(config)
+
+    def _run(self, config: DictConfig) -> float:
         hydra = HydraConfig.get()
         folder = Path(hydra.runtime.output_dir)
         multirun = hydra.mode == RunMode.MULTIRUN

@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from .. import allow
 from ..config import compose, jobs
 from ..config.checker import one_line
 from ..config.compose import Plan
@@ -35,7 +36,7 @@ def train(
 ) -> int:
     """Run what `train` is asked for; return the exit status. Presets, command and comparison are a script's own."""
     arguments = parse(argv, presets, comparison)
-    typed = command or shlex.join([PROGRAM, "train", *argv])
+    typed = command or shlex.join([PROGRAM, *allow.flags(), "train", *argv])
     if arguments.search and not arguments.show:
         return import_module("high_order_nets.sweeps.search").run(arguments, typed)
     plan = compose.plan(arguments)

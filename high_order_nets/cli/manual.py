@@ -23,6 +23,7 @@ _FLAGS = (
     ("-m, --multirun", "run every combination of values given as a,b,c; of several grids: -m SHARED + GRID + GRID"),
     ("--cfg job", "show the config instead of running; --resolve, --package X"),
     ("--config-dir DIR", "a folder with groups of your own, such as DIR/model_name/mine.yaml"),
+    ("--allow PACKAGE", "code of your own: model_name=PACKAGE.net.Net; again for test, predict, export and so on"),
 )
 _OTHER_NAMES = (
     ("lr=X", "learning_rate=X"),

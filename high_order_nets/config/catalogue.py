@@ -63,7 +63,7 @@ def own_datasets(root: Path | None = None) -> list[str]:
 
 def takes_dimensions(node: Mapping[str, Any]) -> bool:
     """Return whether a layer type has names with dimensions, as polynomial2d: its neurons add functions."""
-    return targets.is_basis(node.get("_target_")) and "neuron" not in node
+    return targets.may_be_basis(node.get("_target_")) and "neuron" not in node
 
 
 def _top(file: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Checks jobs one after the other, before anything heavy is imported: names, keys, values, code."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,21 @@ from hydra import compose
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .. import targets, unread
+from .. import allow, targets, unread
 from ..errors import UserError, expected, nearest, show, twin
 from ..paths import conf_dir
-from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, deciding, is_debug, walk
-from . import guard, layer_rules
+from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, at, deciding, is_debug, walk
+from . import guard, layer_rules, offered
 from .automatic import settled
 from .catalogue import GROUPS
 from .growing import grown
 from .knobs import check_values
 from .overrides import ALIASES, OPEN, RENAMED, search_path
+from .own_code import names_code
 
 HELP = "; high-order-nets train --help lists them"
 LAUNCHERS = ("joblib", "submitit", "ray")  # an extra each
@@ -53,11 +55,12 @@ def in_force(plain: Config) -> Config:
 def recorded(plain: Config, composed: DictConfig, folders: Sequence[Path] = ()) -> Config:
     """Return what a checked config amounts to, with what it does not say itself.
 
-    That are the layer types that its rules name, from conf/ and the other `folders` of groups, under `layer_types`, and
-    the names of the knobs that it does not read under `unread`.
+    That are the layer types that its rules name, from conf/ and the other `folders` of groups, under `layer_types`, the
+    names of the knobs that it does not read under `unread`, and what was allowed, if anything, under `allow`.
     """
     config, text = _completed(in_force(plain), composed, folders)
-    return config | {"unread": unread.record(config, text)}
+    asked = {"allow": list(allow.allowed())} if allow.allowed() else {}
+    return config | {"unread": unread.record(config, text)} | asked
 
 
 def _completed(plain: Config, composed: DictConfig, folders: Sequence[Path]) -> tuple[Config, str]:
@@ -105,6 +108,10 @@ class Checker:
         if key not in self.composed:
             try:
                 self.composed[key] = compose("config", list(key), return_hydra_config=True)
+            except MissingConfigException as error:  # of a file, which may choose what stands in none
+                if not offered.offer(*(error.missing_cfg_file or "").split("/", maxsplit=1)):
+                    raise
+                return self.compose(overrides)
             except AttributeError as error:  # from OmegaConf, where a value is set below null in Hydra's part
                 raise UserError(one_line(error)) from error
         return self.composed[key]
@@ -134,6 +141,7 @@ class Checker:
         plain = to_plain(config, chosen)
         reference = to_plain(defaults, chosen)
         check_values(plain, reference, _keys(defaults))
+        _check_own(plain)
         layer_rules.check(plain, reference)
         folders = [self.groups_dir] if self.groups_dir else []
         return CheckedJob(recorded(plain, config, folders), unread.unread(*_completed(plain, config, folders)))
@@ -172,7 +180,7 @@ class Checker:
             return False
         _check_plain(override, list(GROUPS))
         options = self.options(override.key_or_group)
-        if override.value() not in options:
+        if override.value() not in options and not offered.offer(override.key_or_group, str(override.value())):
             raise UserError(unknown_choice(override.key_or_group, show(override.value()), options))
         return True
 
@@ -183,7 +191,7 @@ def unknown_choice(group: str, name: str, options: Collection[str]) -> str:
         return f'{group}={name}: not installed; install it by: pip install "high-order-nets[{extra}]"'
     lists = {"layer_type": "layers", "model_name": "models", "dataset": "datasets"}
     where = f"; see: high-order-nets list {lists[group]}" if group in lists else expected(options)
-    return f"{group}={name}: unknown {group.replace('_', ' ')}{nearest(name, options, where)}"
+    return f"{group}={name}: unknown {group.replace('_', ' ')}{allow.hint(name) or nearest(name, options, where)}"
 
 
 def check_key(override: Override, known: list[str]) -> None:
@@ -227,3 +235,22 @@ def _check_targets(config: DictConfig) -> None:
     for path, name in guard.code(OmegaConf.to_container(_own(config), resolve=False), ()):
         if path[-1] == "_target_" and (name is not None or path != ("layer_type", "_target_")):
             targets.check(name, ".".join(path[:-1]))
+
+
+def _check_own(config: Config) -> None:
+    """Refuse code of one's own that is not allowed, cannot be imported, or takes other keys."""
+    for group in offered.GIVEN:
+        if allow.covers(config[group].get("_target_")):
+            offered.check(group, config[group])
+    for knob, value, arguments in _called(config):
+        targets.check(targets.parts(value)[0], knob)
+        offered.check_called(knob, value, arguments)
+
+
+def _called(config: Config) -> Iterator[tuple[str, Any, int]]:
+    """Yield the knobs that may name code to call, with it and the number of what it is called with."""
+    for knob in ("loss", "task.loss"):
+        value = at(config, knob)
+        if names_code(value):
+            yield knob, value, 2
+    yield from ((f"callbacks.{place}", each, 0) for place, each in enumerate(config["callbacks"]))

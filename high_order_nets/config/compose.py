@@ -25,7 +25,7 @@ from ..errors import UserError, show
 from ..names import TORCHVISION
 from ..paths import conf_dir, project_root
 from ..settings import Config
-from . import jobs, layer_rules
+from . import jobs, layer_rules, offered
 from .catalogue import own_datasets
 from .checker import CheckedJob, Checker, check_key, one_line, unknown_choice
 from .overrides import Arguments, quote, search_path
@@ -35,6 +35,7 @@ REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, AssertionErr
 
 # At import, so that a worker of a launcher, which only unpickles the job, has them too.
 OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+OmegaConf.register_new_resolver("plain", lambda name: str(name).replace("/", "-"), replace=True)  # one folder
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
 
 
@@ -96,16 +97,16 @@ def _composer(groups_dir: Path | None = None, root: Path | None = None) -> Itera
     _register("layer_type", layer_rules.dimensioned(layer_rules.files(folders)))
     _register("model_name", {name: {"_target_": f"torchvision.models.{name}"} for name in TORCHVISION})
     _register("dataset", _datasets(root))
+    _register("optimizer", {})
     with initialize_config_dir(str(conf_dir()), job_name="high-order-nets", version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
 
 
 def _register(group: str, nodes: Mapping[str, Any]) -> None:
     """Give a group these names beside its files, and none that an earlier line of this process has given it."""
-    store = ConfigStore.instance()
-    store.repo.pop(group, None)
+    ConfigStore.instance().repo.pop(group, None)
     for name, node in nodes.items():
-        store.store(group=group, name=name, node=node)
+        offered.store(group, name, node)
 
 
 def _datasets(root: Path | None) -> dict[str, Any]:

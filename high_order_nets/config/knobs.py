@@ -8,6 +8,7 @@ from ..errors import UserError, nearest, show
 from ..names import layer_name
 from ..settings import ABSENT, Config, at, validates
 from .functions import check_functions
+from .own_code import CALLBACKS, CODE
 from .refinement import PARTS, check_refinement
 from .rules import Rule, is_number, is_whole, number, whole, word
 
@@ -80,7 +81,7 @@ RULES: dict[str, Rule] = {
     "activation": word(*ACTIVATIONS),
     "skip": _STRINGS | _STRING,
     "rules": _RULES,
-    "loss": word("cross_entropy", "mse"),
+    "loss": word("cross_entropy", "mse") | CODE,
     "label_smoothing": number("[0, 1)"),
     "max_epochs": whole("[1, inf)"),
     "limit_batches": whole("[1, inf)") | NULL,
@@ -91,6 +92,7 @@ RULES: dict[str, Rule] = {
     "warmup_epochs": number("[0, inf)"),
     "early_stopping": whole("[1, inf)") | NULL,
     "clamp_weights": number("(0, inf)") | NULL,
+    "callbacks": CALLBACKS,
     "epochs_per_layer": whole("[1, inf)"),
     "checkpoint.every_n_steps": whole("[1, inf)") | NULL,
     "checkpoint.keep": whole("[1, inf)") | NULL,
@@ -182,7 +184,7 @@ RULES: dict[str, Rule] = {
     **{f"{part}.segments": whole("[1, inf)") | NULL for part in PARTS},
     **{f"{part}.scale": number("[1e-6, 1e6]") | NULL for part in PARTS},
     **{f"{part}.domain": word(*DOMAINS) | NULL for part in PARTS},
-    "task.loss": word("mse", "l1", "huber"),
+    "task.loss": word("mse", "l1", "huber") | CODE,
     "task.loss_scale": number("(0, inf)"),
     "task.beta": number("[0, inf)"),
     "task.residual": word("upwind", "pointwise"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from ..allow import FLAG, covers
 from ..errors import UserError, expected, nearest, twin
 from .catalogue import CHOICES, GROUPS, KEYS, PARTS, everyday_knobs, group_knobs
 
@@ -154,13 +155,24 @@ def _rewrite(argument: str, multirun: bool) -> str:
         return argument
     if not equals or not key:
         raise UserError(f"{argument}: expected key=value, such as n=3")
+    if key.lstrip("+") == "allow":
+        raise UserError(f"{argument}: is for no config to say; write {FLAG} {value.strip('[]')}")
     if key == "run_dir":
         return f"hydra.{'sweep' if multirun else 'run'}.dir={quote(_folder(value))}"
+    if (group := _of_own(key, value)) is not None:
+        return f"{group}={value}"
     if key == "nonlinearity":
         return f"activation={','.join(_activation(argument, word) for word in value.split(','))}"
     if key in LITERAL:
         return f"{key}={quote(value)}"
     return _readable(opened(RENAMED.get(key, key)), value)
+
+
+def _of_own(key: str, value: str) -> str | None:
+    """Return the group of a key such as model_name._target_ where its values are one's own: names of that group."""
+    group, _, last = key.rpartition(".")
+    own = last == "_target_" and (group == "dataset" or all(covers(each) for each in value.split(",")))
+    return group if own and group in GROUPS else None
 
 
 def opened(key: str) -> str:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from ..errors import UserError
 from ..paths import data_root
 from ..settings import Config
+from ..targets import find
 from .base import Data
 from .images.augment import Augment
 from .images.mix import Mix
@@ -31,6 +33,10 @@ log = logging.getLogger(__name__)
 
 def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
     """Build the data module that a resolved run config asks for; raises UserError where it cannot be had."""
+    return _of_images(_images(config["dataset"]), config)
+
+
+def _of_images(images: ImageData, config: Mapping[str, Any]) -> ImageDataModule:
     dataset = config["dataset"]
     settings = ImageSettings(
         **_changes(dataset["augment"]) if config["augment"] else {},
@@ -38,7 +44,7 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
         **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction", "num_workers")},
     )
     split = dataset.get("split", "official")
-    images = _images(dataset).split(split)
+    images = images.split(split)
     if split != "official":
         held_out = f"{len(images.test_images):,} of the training images, which are held out"
         log.info("dataset.split=%s: the figures of the test are of %s; the test images are not read", split, held_out)
@@ -73,12 +79,16 @@ def _changes(augment: Config) -> dict[str, Any]:
 
 def point_data_module(config: Config) -> PointDataModule:
     """Build the data module of a function, a table, a picture or an equation."""
+    return _of_points(_points(config["dataset"], config["seed"]), config)
+
+
+def _of_points(points: Points, config: Config) -> PointDataModule:
     settings = PointSettings(
         dtype=torch.float64 if config["precision"] == "64-true" else torch.float32,
         **{key: config["dataset"][key] for key in ("normalize", "interval", "standardize")},
         **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction")},
     )
-    return PointDataModule(_points(config["dataset"], config["seed"]), settings)
+    return PointDataModule(points, settings)
 
 
 def _points(dataset: Config, seed: int) -> Points:
@@ -118,6 +128,24 @@ def text_request(config: Mapping[str, Any]) -> TextRequest:
     )
 
 
+def own_data(config: Config) -> Data:
+    """Build data of one's own: what a function gives, images or points, is served as ours are; a Data serves itself."""
+    target = config["dataset"]["_target_"]
+    build = find(target, "dataset")
+    known = config | config["dataset"]
+    keywords = {key: known[key] for key in signature(build).parameters if key in known}
+    made = build(**keywords)
+    if isinstance(made, Data):
+        return made
+    if not isinstance(made, ImageData | Points):
+        raise UserError(f"dataset={target}: gave {type(made).__name__}; expected ImageData, Points or a Data")
+    try:
+        made.check()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"dataset={target}: {error}") from error
+    return _of_images(made, config) if isinstance(made, ImageData) else _of_points(made, config)
+
+
 KINDS: dict[str, Callable[[Config], Data]] = {
     "images": image_data_module,
     "text": text_data_module,
@@ -129,6 +157,8 @@ KINDS: dict[str, Callable[[Config], Data]] = {
 def make_data(config: Config) -> Data:
     """Make the data that a resolved run config asks for; raises UserError where it cannot be had."""
     kind = config["dataset"].get("kind", "images")
+    if "_target_" in config["dataset"]:
+        return own_data(config)
     if kind not in KINDS:
         raise UserError(f"dataset.kind={kind}: unknown kind of data; expected one of {', '.join(KINDS)}")
     try:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from .. import allow as permission
 from ..conversion.growth import refined_to
 from ..data.images.module import ImageDataModule
 from ..data.images.normalise import Normalisation
@@ -40,13 +41,19 @@ LONGEST_CONTEXT = 1_000_000
 """Tokens that a file may ask for."""
 
 
-def load(path: str | Path) -> Usable:
+def load(path: str | Path, *, allow: Sequence[str] = ()) -> Usable:
     """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing or its tokenizer.
 
     A Classifier where the run's data are images, or an Autoencoder where they were reconstructed; a LanguageModel where
-    they are text, a Regressor where they are points. It lies on the CPU; the random state is left alone. Raises
-    UserError for a file that is missing, damaged, or not of this program.
+    they are text, a Regressor where they are points. It lies on the CPU; the random state is left alone. `allow` names
+    packages whose code the file may name, such as a model of your own: nothing else of the file is ever imported.
+    Raises UserError for a file that is missing, damaged, or not of this program.
     """
+    with permission.allowing(allow):
+        return _load(path)
+
+
+def _load(path: str | Path) -> Usable:
     path = locate(Path(path).expanduser(), USED)
     saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
     try:
@@ -109,7 +116,9 @@ def _read_checkpoint(path: Path) -> _Saved:
         for name, tensor in checkpoint["state_dict"].items()
         if isinstance(name, str) and name.startswith("net.")
     }
-    about = next((checkpoint[kind.data] for kind in KINDS.values() if kind.data in checkpoint), {})
+    own = str(at(checkpoint["config"], "dataset._target_")).rpartition(".")[2]  # a Data of one's own
+    names = (*(kind.data for kind in KINDS.values()), own)
+    about = next((checkpoint[name] for name in names if name in checkpoint), {})
     return _Saved(state, checkpoint["config"], about, _metrics_beside(path), refined_epoch(checkpoint))
 
 

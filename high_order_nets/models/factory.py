@@ -67,7 +67,8 @@ def _standard(config: Config, spec: Spec) -> nn.Module:
         node["block"] = BlockType(options.pop("name"), options)
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
-        return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node)
+        called = config["choices"]["model_name"]
+        return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node, called=called)
     net = build(**_offered(build, spec, config), **node)
     if width != 1:
         scale_width(net, 1 / width, f"width={width:g}")

@@ -1,7 +1,7 @@
 """Image classifiers, fitted to a data set's images and classes."""
 
 from collections.abc import Callable
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
@@ -26,35 +26,39 @@ def image_classifier(
     stem: str = "auto",
     width: float = 1.0,
     options: dict[str, Any] | None = None,
+    called: str = "",
 ) -> nn.Module:
     """Build a network of (batch, channels, image_size, image_size) → (batch, classes), or of an autoencoder → images.
 
     build takes `num_classes` as torchvision's functions do, or what its parameters ask for, and a model's own options.
     stem `cifar` is a 3×3 convolution of stride 1 without max-pool, `cifar2` the same with stride 2, `imagenet`
-    torchvision's own. width multiplies all channels.
+    torchvision's own. width multiplies all channels. `called` is the network's name in errors.
     Raises UserError where the network cannot take such images, a stem or a width.
     """
+    called = called or build.__name__
     if any((options or {}).get(key) not in (None, False) for key in ("weights", "pretrained")):
-        raise UserError(f"model_name={build.__name__}: weights of other data do not fit; leave weights out of its file")
+        raise UserError(f"model_name={called}: weights of other data do not fit; leave weights out of its file")
     try:
         net = build(**_keywords(build, channels, classes, image_size), **(options or {}))
     except (ValueError, AssertionError, TypeError) as error:
         raise UserError(
-            f"model_name={build.__name__}: no network for {image_size}×{image_size} images: {error}; {RESIZE}"
+            f"model_name={called}: no network for {image_size}×{image_size} images: {error}; {RESIZE}"
         ) from error
     _set_stem(net, stem, image_size)
     if width != 1:
         scale_width(net, 1 / width, f"width={width:g}")
     _set_channels(net, channels)
     start_anew(net)
-    _probe(net, build.__name__, channels, image_size)
+    _probe(net, called, channels, image_size, classes)
     return net
 
 
 def _keywords(build: Callable[..., nn.Module], channels: int, classes: int, image_size: int) -> dict[str, Any]:
     """Give the keywords that a network wants: by their parameters, torchvision's by name beside the classes."""
     offered = {"channels": channels, "num_classes": classes, "image_size": image_size}
-    if asked := offered.keys() & signature(build).parameters:
+    parameters = signature(build).parameters
+    asked = offered.keys() & parameters
+    if asked or all(each.kind is not Parameter.VAR_KEYWORD for each in parameters.values()):
         return {key: offered[key] for key in asked}
     return {"num_classes": classes} | _of_torchvision(build.__name__, image_size)
 
@@ -99,12 +103,14 @@ def _set_channels(net: nn.Module, channels: int) -> None:
             return
 
 
-def _probe(net: nn.Module, name: str, channels: int, image_size: int) -> None:
+def _probe(net: nn.Module, name: str, channels: int, image_size: int, classes: int) -> None:
     training = net.training
     try:
         with torch.no_grad():
-            net.eval()(torch.zeros(1, channels, image_size, image_size))
+            found = net.eval()(torch.zeros(1, channels, image_size, image_size))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UserError(f"model_name={name}: cannot take {image_size}×{image_size} images; {RESIZE}") from error
     finally:
         net.train(training)
+    if getattr(found, "ndim", None) == 2 and found.shape != (1, classes):
+        raise UserError(f"model_name={name}: gives {tuple(found.shape)} for an image; expected (1, {classes})")

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .. import allow
 from ..config import compose
 from ..config.overrides import Arguments
 from ..errors import Interrupted, UserError
@@ -55,7 +56,7 @@ def _trial_command(fixed: Sequence[str], arguments: Arguments) -> list[str]:
     """Return the arguments that all trials share; where files are found and results go is told to each by itself."""
     shared = [line for line in fixed if not line.startswith(("hydra.searchpath=", "hydra.sweep.dir="))]
     flags = ["--config-dir", str(arguments.groups_dir)] if arguments.groups_dir else []
-    return ["train", *flags, *shared]
+    return [*allow.flags(), "train", *flags, *shared]
 
 
 def _show_best(best: tuple[int, float, Sequence[str]] | None, search: Search) -> None:
@@ -65,7 +66,7 @@ def _show_best(best: tuple[int, float, Sequence[str]] | None, search: Search) ->
     fixed = [line for line in search.fixed if not line.startswith("hydra.")]
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"best: trial {number}, {search.metric} {value:.4f}")
-    console.print(f"again: {shlex.join(['high-order-nets', 'train', *fixed, *values])}")
+    console.print(f"again: {shlex.join(['high-order-nets', *allow.flags(), 'train', *fixed, *values])}")
 
 
 @contextmanager

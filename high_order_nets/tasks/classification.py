@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from ..settings import Config
 from .base import MakeOptimizers, Outcome, Split, Task
 from .examination import CalibrationError
+from .losses import make_loss
 
 Batch = tuple[Tensor, Tensor]
 """Images (batch, channels, height, width) and labels (batch,), or shares of the classes (batch, classes)."""
@@ -42,15 +44,16 @@ class Classification(Task, name="classification"):
         num_classes: int,
         make_optimizers: MakeOptimizers,
         *,
-        loss: str = "cross_entropy",
+        loss: str | Config = "cross_entropy",
         label_smoothing: float = 0.0,
         channels_last: bool = False,
         **options: Any,
     ):
         self._classes = num_classes
-        self._loss, self._smoothing = LOSSES[loss], label_smoothing
+        self._smoothing = label_smoothing
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         super().__init__(net, make_optimizers, **options)
+        self._loss = make_loss("loss", loss, LOSSES)
 
     def make_metrics(self, split: Split) -> dict[str, Metric]:
         """Give the accuracies, and of the test how far confidences are from them."""

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from .. import compiler
+from ..allow import carried
 from ..conversion.counting import count_parameters, count_reduced_parameters, multiply_adds
 from ..conversion.growth import refined_to, target_at
 from ..conversion.report import Report
@@ -96,7 +97,8 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
         model = f"model_name={config['choices']['model_name']}"
         raise UserError(f"task={name}: cannot train {model}, which is for task={only}; choose another model")
     parameters = _parameters(Task.registry[name])
-    known = {**spec.offers(), **config, **node, "net": net, "make_optimizers": partial(make_optimizers, config)}
+    known = {**spec.offers(), **config, **node, "net": net}
+    known["make_optimizers"] = carried(partial(make_optimizers, config))
     functions = config["functions"]
     known |= {"objective": Smoothness(functions["smoothness"])} if functions["smoothness"] else {}
     known |= {"decay_by_degree": functions["decay_by_degree"]}

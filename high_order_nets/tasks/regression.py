@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from ..settings import Config
 from .base import MakeOptimizers, Outcome, Split, Task
+from .losses import make_loss
 
 Batch = tuple[Tensor, Tensor]
 """Inputs (batch, inputs) and outputs (batch, outputs), both scaled."""
@@ -97,15 +99,16 @@ class Regression(Task, name="regression"):
         deviations: Sequence[float],
         make_optimizers: MakeOptimizers,
         *,
-        loss: str = "mse",
+        loss: str | Config = "mse",
         loss_scale: float = 1.0,
         precision: str = "32-true",
         **options: Any,
     ):
-        self._names, self._loss, self._scale = output_names, LOSSES[loss], loss_scale
+        self._names, self._scale = output_names, loss_scale
         wide = torch.float64 if precision == "64-true" else torch.float32
         self._deviations = torch.tensor(deviations, dtype=wide)
         super().__init__(net, make_optimizers, **options)
+        self._loss = make_loss("task.loss", loss, LOSSES)
 
     def make_metrics(self, split: Split) -> dict[str, Metric]:
         """Give the errors of all outputs and, where there are several, of each."""

@@ -18,6 +18,7 @@ from ..models.stages import Staged
 from ..plots.draw import Settings
 from ..run.layout import CHECKPOINTS, TENSORBOARD
 from ..settings import Config, is_debug, validates
+from ..targets import parts, resolve
 from ..tasks.experiment import Experiment
 from .board import Board
 from .callbacks.align import Align
@@ -56,6 +57,7 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
             *(History(folder), *make_plots(config, experiment, folder)),
             *([Profile(folder)] if config["profile"] else []),
             _examine(config, folder, each=config["predictions"]),
+            *own_callbacks(config),
         ],
         enable_checkpointing=False,  # Saver does it.
         plugins=[WholeFiles()],
@@ -167,3 +169,14 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
     if isinstance(experiment.task.net, Staged):
         callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
     return callbacks
+
+
+def own_callbacks(config: Config) -> list[Callback]:
+    """Make the callbacks of one's own, which come last: what is saved is the state before they act."""
+    made: list[Callback] = []
+    for place, node in enumerate(config["callbacks"]):
+        target, keywords = parts(node)
+        made.append(resolve(target, f"callbacks.{place}", Callback)(**keywords))
+    if len(keys := {each.state_key for each in made}) < len(made):
+        raise UserError(f"callbacks: two of {', '.join(sorted(keys))}; give each a state_key of its own")
+    return made

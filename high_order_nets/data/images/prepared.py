@@ -5,7 +5,6 @@ import logging
 from functools import partial
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
 
@@ -44,8 +43,7 @@ def read_prepared(path: Path, name: str) -> ImageData:
     try:
         metadata, tensors = read_tensors(path, name, KEYS)
         data = ImageData(name, _parse_classes(metadata), **tensors, validation=int(metadata.get("validation", "0")))
-        for split in ("train", "test"):
-            _check_split(tensors[f"{split}_images"], tensors[f"{split}_labels"], data)
+        data.check()
     except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         again = name in SOURCES or "." in name  # own images have a digest behind the dot
@@ -59,20 +57,6 @@ def _parse_classes(metadata: dict[str, str]) -> tuple[str, ...]:
     if not isinstance(classes, list) or not classes or not all(isinstance(label, str) for label in classes):
         raise ValueError('its metadata key classes must hold a JSON list of class names, such as ["cat", "dog"]')
     return tuple(classes)
-
-
-def _check_split(images: torch.Tensor, labels: torch.Tensor, data: ImageData) -> None:
-    """Raise ValueError unless the images are square uint8 of one shape, with a label in range for each."""
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[2] != images.shape[3] or not images.numel():
-        raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, not square uint8 (N, C, H, W)")
-    if images.shape[1:] != data.train_images.shape[1:]:
-        raise ValueError("training and test images differ in shape")
-    if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-        raise ValueError(f"labels are {labels.dtype} {tuple(labels.shape)}, not one int64 an image")
-    if not 0 <= data.validation < len(data.train_images):
-        raise ValueError(f"{data.validation} of {len(data.train_images)} training images are for validation")
-    if labels.min() < 0 or labels.max() >= len(data.classes):
-        raise ValueError(f"labels lie outside 0 … {len(data.classes) - 1}")
 
 
 def _make(source: Source, root: Path, path: Path) -> None:

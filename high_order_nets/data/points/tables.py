@@ -31,6 +31,16 @@ class Points:
     test_y: Tensor
     bounds: Bounds | None = None
 
+    def check(self) -> None:
+        """Raise ValueError unless each split has finite rows of x and y, a column a name."""
+        for x, y in ((self.train_x, self.train_y), (self.test_x, self.test_y)):
+            for values, names in ((x, self.inputs), (y, self.outputs)):
+                if values.ndim != 2 or values.shape[1] != len(names) or len(values) != len(x) or not len(x):
+                    shapes = f"x {tuple(x.shape)} and y {tuple(y.shape)}"
+                    raise ValueError(f"{shapes}: expected as many rows, and the columns {', '.join(names)}")
+                if not values.isfinite().all():
+                    raise ValueError("there are values that are not finite")
+
 
 def read_points(
     path: Path, inputs: list[str] | None = None, outputs: list[str] | None = None, test_fraction: float = 0.2
