@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from ..allow import FLAG, taken
 from ..config.catalogue import GROUPS, choices_of, everyday_knobs, group_knobs
 from ..config.knobs import RULES
 from ..config.overrides import ALIASES
@@ -31,7 +32,7 @@ _FISH = r"""
 complete -c high-order-nets -f -a '(high-order-nets completion of (commandline -cp | string collect) | string trim -r)'
 """
 SHELLS = {"bash": _BASH.lstrip(), "zsh": _ZSH.lstrip(), "fish": _FISH.lstrip()}
-FLAGS = ("-m", "--cfg", "--config-dir", "--help")
+FLAGS = ("-m", "--cfg", "--config-dir", "--allow", "--help")
 _PATHS = ("ckpt", "out", "run_dir", "root", "dataset.root", "dataset.path")
 
 
@@ -41,9 +42,12 @@ def candidates(line: str, usages: Mapping[str, str]) -> list[str]:
     `usages` says how each command is written: its `key=a|b` and `a|b` are what is offered. A word that is complete ends
     with a blank.
     """
-    *before, word = re.split(r"\s+", line.lstrip())[1:] or [""]
+    *typed_before, word = re.split(r"\s+", line.lstrip())[1:] or [""]
+    before, names = taken(typed_before)
+    if names and not names[-1]:  # right behind the flag
+        return [name for name in _modules() if name.startswith(word)]
     if not before:
-        return [f"{name} " for name in sorted({*usages, "--help"}) if name.startswith(word)]
+        return [f"{name} " for name in sorted({*usages, "--help", FLAG}) if name.startswith(word)]
     known = _words(before[0], usages.get(before[0], ""))
     key, equals, typed = word.partition("=")
     if equals:
@@ -95,6 +99,12 @@ def _values(key: str, typed: str, known: Mapping[str, Values | None]) -> Iterato
         return
     head, comma, last = typed.rpartition(",") if values is not _files else ("", "", typed)
     yield from (f"{head}{comma}{value}" for value in values(last) if value.startswith(last))
+
+
+def _modules() -> list[str]:
+    """Name the modules and packages of the current folder."""
+    found = {path.stem for path in Path().glob("*.py")} | {path.parent.name for path in Path().glob("*/__init__.py")}
+    return sorted(f"{name} " for name in found if name.isidentifier())
 
 
 def _choice(names: list[str]) -> Values:

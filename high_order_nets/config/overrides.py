@@ -78,7 +78,7 @@ def parse(argv: Sequence[str], presets: Mapping[str, str] | None = None, compari
     parser = _parser()
     known, unknown = parser.parse_known_intermixed_args(argv)
     if unknown:
-        flags = [name for action in parser._actions for name in action.option_strings]
+        flags = [FLAG, *(name for action in parser._actions for name in action.option_strings)]
         raise UserError(f"{unknown[0]}: unknown flag{nearest(unknown[0], flags, expected(flags))}")
     shared, *grids = _split(_switched(known.overrides))
     search = tuple(argument for argument in shared if re.match(r"search[=.]", argument))

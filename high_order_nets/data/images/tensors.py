@@ -40,8 +40,6 @@ class ImageData:
 
     def check(self) -> None:
         """Raise ValueError unless the images are square uint8 of one shape, with a label in range for each."""
-        if not 0 <= self.validation < len(self.train_images):
-            raise ValueError(f"{self.validation} of {len(self.train_images)} training images are for validation")
         for images, labels in ((self.train_images, self.train_labels), (self.test_images, self.test_labels)):
             square = images.ndim == 4 and images.shape[2] == images.shape[3] and images.numel()
             if images.dtype != torch.uint8 or not square:
@@ -52,6 +50,8 @@ class ImageData:
                 raise ValueError(f"labels are {labels.dtype} {tuple(labels.shape)}, not one int64 an image")
             if labels.min() < 0 or labels.max() >= len(self.classes):
                 raise ValueError(f"labels lie outside 0 … {len(self.classes) - 1}")
+        if not 0 <= self.validation < len(self.train_images):
+            raise ValueError(f"{self.validation} of {len(self.train_images)} training images are for validation")
 
     def split(self, name: str) -> "ImageData":
         """Give the splits of this name: the `official` ones, or `dev`: of the training images alone.

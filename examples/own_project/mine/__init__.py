@@ -1,0 +1,1 @@
+"""What this project adds: a network, a loss and a data set."""
