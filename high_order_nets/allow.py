@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,8 @@ def allowing(names: Iterable[str]) -> Iterator[None]:
     for name in more:
         if reason := refusal(name):
             raise UserError(f"{f'{FLAG} {name}'.strip()}: {reason}")
-        if find_spec(name.partition(".")[0]) is None:
+        root = name.partition(".")[0]
+        if root not in sys.modules and find_spec(root) is None:
             raise UserError(f"{FLAG} {name}: no package or module of that name, neither here nor installed")
     token = _ALLOWED.set(tuple(dict.fromkeys((*allowed(), *more))))
     try:
@@ -143,7 +143,10 @@ def _is_plain(name: str) -> bool:
 @cache
 def _built_on() -> frozenset[str]:
     """Name the modules of all that this program needs, its extras and what these need included."""
-    from packaging.utils import canonicalize_name  # noqa: PLC0415 - only where something is to be allowed
+    # Here, because completion and help must not wait for it.
+    from importlib.metadata import packages_distributions  # noqa: PLC0415
+
+    from packaging.utils import canonicalize_name  # noqa: PLC0415
 
     found: set[str] = set()
     left = [OURS]
@@ -157,7 +160,9 @@ def _built_on() -> frozenset[str]:
 
 
 def _needed_by(distribution: str) -> list[str]:
-    from packaging.requirements import Requirement  # noqa: PLC0415 - only where something is to be allowed
+    from importlib.metadata import PackageNotFoundError, requires  # noqa: PLC0415
+
+    from packaging.requirements import Requirement  # noqa: PLC0415
 
     ours = distribution == OURS.replace("_", "-")
     with suppress(PackageNotFoundError):

@@ -6,10 +6,11 @@ from typing import Any
 
 import yaml
 
-from .. import targets
+from .. import allow, targets
 from ..errors import UserError, nearest, show
-from ..names import DIMENSIONS
+from ..names import DIMENSIONS, layer_name
 from ..settings import Config
+from . import offered
 from .catalogue import everyday_sections, takes_dimensions
 from .knobs import check_dimensions, check_value
 
@@ -46,6 +47,7 @@ def layer_types(rules: Config, folders: Sequence[Path]) -> Config:
     asked = {own[KIND]: pattern for pattern, own in rules.items() if KIND in own}
     known = files(folders)
     known |= dimensioned(known)
+    known |= {name: offered.node(KIND, layer_name(name).family) for name in asked if allow.covers(name)}
     for name, pattern in asked.items():
         if name not in known:
             raise UserError(f"rules.{pattern}.{KIND}={name}: unknown layer type{nearest(name, known)}")

@@ -91,6 +91,13 @@ def test_a_basis_takes_the_flat_knobs_that_it_has(granted: None) -> None:
     assert "domain" not in config["unread"]
 
 
+def test_rules_may_name_a_basis_too(granted: None) -> None:
+    config = composed(f"rules={{layer4.*:{{layer_type:{NAME}.Cube2d}}}}", "scale=3")
+    net: Any = network(config, DIGITS)[0]
+    assert (net.layer4[0].conv1.synapse.basis.power, net.layer4[0].conv1.synapse.basis.length) == (3, 3.0)
+    assert type(net.layer1[0].conv1.synapse.basis).__name__ == "Polynomial"
+
+
 def test_data_of_a_function_are_served_as_ours(granted: None) -> None:
     config = composed(f"dataset={NAME}.lamps", "dataset.count=60", "dataset.split=dev", "val_fraction=0.2")
     data: Any = make_data(config)
