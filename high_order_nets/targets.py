@@ -129,6 +129,15 @@ def resolve(target: str, kind: str, accepted: type | tuple[type, ...], *, builde
     return found  # type: ignore[no-any-return]
 
 
+def made(node: Any, kind: str) -> Any:
+    """Call code of one's own, a class or a function, with the keys of its node; UserError where it refuses them."""
+    target, keys = parts(node)
+    try:
+        return own(target, kind)(**keys)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{kind}={show(node)}: {target}: {error}") from error
+
+
 def _derives(found: Any, *names: str) -> bool:
     return any(f"{each.__module__}.{each.__qualname__}" in names for each in getattr(found, "__mro__", ()))
 

@@ -109,7 +109,8 @@ class Checker:
             try:
                 self.composed[key] = compose("config", list(key), return_hydra_config=True)
             except MissingConfigException as error:  # of a file, which may choose what stands in none
-                if not offered.offer(*(error.missing_cfg_file or "").split("/", maxsplit=1)):
+                group, _, name = (error.missing_cfg_file or "").partition("/")
+                if not offered.offer(group, name):
                     raise
                 return self.compose(overrides)
             except AttributeError as error:  # from OmegaConf, where a value is set below null in Hydra's part

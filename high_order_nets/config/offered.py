@@ -118,7 +118,8 @@ def _own(group: str, found: Any) -> dict[str, Parameter]:
 
 def _of_kind(kind: str) -> list[str]:
     """Name the keys that all data of a kind have."""
-    return [*yaml.safe_load((conf_dir() / f"dataset/base/{kind}.yaml").read_text(encoding="utf-8")), "name"]
+    file = conf_dir() / f"dataset/base/{kind}.yaml"
+    return [*(yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else ()), "name", "kind"]
 
 
 def _takes_any(found: Any) -> bool:

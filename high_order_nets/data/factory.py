@@ -133,8 +133,10 @@ def own_data(config: Config) -> Data:
     target = config["dataset"]["_target_"]
     build = find(target, "dataset")
     known = config | config["dataset"]
-    keywords = {key: known[key] for key in signature(build).parameters if key in known}
-    made = build(**keywords)
+    parameters = signature(build).parameters
+    if missing := [key for key, each in parameters.items() if each.default is each.empty and key not in known]:
+        raise UserError(f"dataset={target}: needs {', '.join(missing)}, which the config does not say")
+    made = build(**{key: known[key] for key in parameters if key in known})
     if isinstance(made, Data):
         return made
     if not isinstance(made, ImageData | Points):

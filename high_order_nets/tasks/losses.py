@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..settings import Config
-from ..targets import find, parts
+from ..targets import made, own, parts
 
 Loss = Callable[..., Tensor]
 """(outputs, targets, …) → a scalar."""
@@ -21,8 +21,8 @@ class OwnLoss(nn.Module):
         super().__init__()
         target, self._keywords = parts(node)
         self._named = f"{knob}={target}"
-        found = find(target, knob)
-        self.function: Any = found(**self._keywords) if isclass(found) else found
+        found = own(target, knob)
+        self.function: Any = made(node, knob) if isclass(found) else found
         self._keywords = {} if isclass(found) else self._keywords
         if isinstance(self.function, nn.Module) and any(True for _ in self.function.parameters()):
             raise UserError(f"{self._named}: has parameters, which no optimizer trains; make them buffers")

@@ -18,7 +18,7 @@ from ..models.stages import Staged
 from ..plots.draw import Settings
 from ..run.layout import CHECKPOINTS, TENSORBOARD
 from ..settings import Config, is_debug, validates
-from ..targets import parts, resolve
+from ..targets import made
 from ..tasks.experiment import Experiment
 from .board import Board
 from .callbacks.align import Align
@@ -173,10 +173,7 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
 
 def own_callbacks(config: Config) -> list[Callback]:
     """Make the callbacks of one's own, which come last: what is saved is the state before they act."""
-    made: list[Callback] = []
-    for place, node in enumerate(config["callbacks"]):
-        target, keywords = parts(node)
-        made.append(resolve(target, f"callbacks.{place}", Callback)(**keywords))
-    if len(keys := {each.state_key for each in made}) < len(made):
+    callbacks = [made(node, f"callbacks.{place}") for place, node in enumerate(config["callbacks"])]
+    if len(keys := {each.state_key for each in callbacks}) < len(callbacks):
         raise UserError(f"callbacks: two of {', '.join(sorted(keys))}; give each a state_key of its own")
-    return made
+    return callbacks

@@ -132,6 +132,8 @@ def test_a_loss_is_a_function_or_a_module(granted: None) -> None:
         OwnLoss("loss", f"{NAME}.per_item")(outputs, targets)
     with pytest.raises(UserError, match="has parameters, which no optimizer trains"):
         OwnLoss("loss", f"{NAME}.Learned")
+    with pytest.raises(UserError, match=rf"loss=.*{NAME}.Weighted: must be real number, not str|too many dimensions"):
+        OwnLoss("loss", {"_target_": f"{NAME}.Weighted", "first": "much"})
 
 
 REFUSED = {
