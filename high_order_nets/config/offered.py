@@ -99,7 +99,8 @@ def check_called(knob: str, value: Any, arguments: int) -> None:
     try:
         signature(found).bind(*([] if isclass(found) else given), **keys)
         if isclass(found) and arguments:
-            signature(found.forward).bind(None, *given)
+            forward: Any = getattr(found, "forward", None)
+            signature(forward).bind(None, *given)
     except TypeError as error:
         raise UserError(f"{knob}={show(value)}: {target} cannot be called so: {error}") from error
 

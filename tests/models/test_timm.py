@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +52,7 @@ def test_what_is_swapped_in_them(line: str, swapped: int, activations: int, kept
 def test_keys_are_the_arguments_of_the_network() -> None:
     config = composed(*["model_name=timm/resnet18", "model_name.drop_path_rate=0.2", "model_name.stem_type=deep"])
     net, _ = network(config, IMAGES)
-    rates = [module.drop_prob for module in net.modules() if type(module).__name__ == "DropPath"]
+    rates: list[Any] = [module.drop_prob for module in net.modules() if type(module).__name__ == "DropPath"]
     assert max(rates) == pytest.approx(0.2)
     assert isinstance(net.conv1, torch.nn.Sequential)
     with pytest.raises(UserError, match=r"unknown key model_name\.drop_path; nearest valid name: model_name\.drop"):
