@@ -12,6 +12,7 @@ FORMS = {
     "end": ("4,500 images by heart (dev)", "experiment=cifar100_cpu_end dataset.split=dev"),
     "firm": ("the same, four times the decay (dev)", "experiment=cifar100_cpu_end dataset.split=dev weight_decay=2e-3"),
     "l25": ("all images, 20 epochs, a quarter of the width (dev)", "experiment=cifar100_cpu_l25 dataset.split=dev"),
+    "firm25": ("the same, twice the decay (dev)", "experiment=cifar100_cpu_l25 dataset.split=dev weight_decay=1e-3"),
     "l35": ("all images, 20 epochs, width 0.35 (test)", "experiment=cifar100_cpu_long width=0.35"),
 }
 """By form its title and what all of its runs share."""
@@ -23,11 +24,11 @@ CALM = (
     "skip=[stem] pool_function=true functions.lr=0.1"
 )
 ROWS = {
-    "relu": ("ReLU", "layer_type=standard", "end firm l25 l35"),
-    "silu": ("SiLU", "layer_type=standard activation=silu", "end firm l25 l35"),
-    "se": ("ReLU, squeeze-and-excitation", "layer_type=standard block=se", "end firm l25 l35"),
-    "placed": ("shared, from SiLU, aligned, as ReLUs stand", PLACED, "end firm l25 l35"),
-    "gate": ("the same, gate", f"{PLACED} block=gate", "end firm l25 l35"),
+    "relu": ("ReLU", "layer_type=standard", "end firm l25 firm25 l35"),
+    "silu": ("SiLU", "layer_type=standard activation=silu", "end firm l25 firm25 l35"),
+    "se": ("ReLU, squeeze-and-excitation", "layer_type=standard block=se", "end firm l25 firm25 l35"),
+    "placed": ("shared, from SiLU, aligned, as ReLUs stand", PLACED, "end firm l25 firm25 l35"),
+    "gate": ("the same, gate", f"{PLACED} block=gate", "end firm l25 firm25 l35"),
     "relu-gate": ("ReLU, gate", "layer_type=standard block=gate", "end firm l25 l35"),
     "relu-pi": ("ReLU, Π-term", "layer_type=standard block=pi", "end l25 l35"),
     "relu-last": ("ReLU, none before the pooling", "layer_type=standard block.last=false", "end"),
@@ -35,7 +36,7 @@ ROWS = {
     "silu-se": ("SiLU, squeeze-and-excitation", "layer_type=standard activation=silu block=se", "end l25 l35"),
     "silu-gate": ("SiLU, gate", "layer_type=standard activation=silu block=gate", "end l25 l35"),
     "calm": ("one line of eight pieces a layer, from ReLU", CALM, "end firm l25"),
-    "calm-gate": ("the same, gate", f"{CALM} block=gate", "end firm l25 l35"),
+    "calm-gate": ("the same, gate", f"{CALM} block=gate", "end firm l25 firm25 l35"),
     "one": ("one function a layer", PLACED.replace("=channel", "=1"), "end firm l25 l35"),
     "deviation": ("one a layer and deviations", PLACED.replace("=channel", "=deviation"), "end l25 l35"),
     "until": ("as ReLUs stand, frozen again from the middle on", f"{PLACED} functions.until=0.5", "end l25"),
