@@ -19,10 +19,10 @@ WORDS = ("tags", "notes")
 """What someone says of a run."""
 UNIMPORTANT = (
     *("command", "root", "num_workers", "resume", "plots", "measure", "predictions", "profile"),
-    "checkpoint",
+    *("checkpoint", "logger"),
     *(*WORDS, "unread", "allow"),
 )
-"""What of a config leaves the result as it is: start, places, what is saved, drawn, measured, said, unread, allowed."""
+"""What of a config leaves the result as it is: start, places, what is saved, logged, drawn, said, unread, allowed."""
 OPEN = "rules"
 """The knob whose keys are patterns, not names: it is one value."""
 ABSENT = object()
@@ -35,6 +35,8 @@ NEWER: dict[str, Any] = {
     "task.headline": "acc",
     "functions.weight_decay": None,
     "align": "none",
+    "logger": {"tensorboard": {}},
+    "choices.logger": "tensorboard",
 }
 """Knobs that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
 
@@ -86,7 +88,8 @@ def at(config: Config, key: str) -> Any:
 
 def deciding(config: Config, besides: Iterable[str] = ()) -> Config:
     """Return the part of a config that decides over the result, without the knobs that are left out `besides`."""
-    return _without(config, {*UNIMPORTANT, "dataset.urls", *places(config), *unread_by(config), *besides})
+    said = (*UNIMPORTANT, "choices.logger", "dataset.urls")
+    return _without(config, {*said, *places(config), *unread_by(config), *besides})
 
 
 def places(config: Config) -> tuple[str, ...]:

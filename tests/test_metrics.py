@@ -24,8 +24,8 @@ from high_order_nets.sweeps import plot, sweep, table
 from high_order_nets.sweeps.options import Options
 from high_order_nets.sweeps.view import lay_out
 from high_order_nets.tasks import Classification, Task
-from high_order_nets.training.board import Board
 from high_order_nets.training.callbacks import progress
+from high_order_nets.training.loggers.tensorboard import Board
 from tests.sweeps.tables import leave
 from tests.training.test_saving import Fake
 
@@ -136,7 +136,7 @@ def test_hparams_have_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     asked = []
     board = Board(tmp_path, name="", version="tensorboard")
     monkeypatch.setattr("torch.utils.tensorboard.summary.hparams", lambda _, results: asked.append(results) or ())
-    monkeypatch.setattr("high_order_nets.training.board.shown_settings", lambda _: {})
+    monkeypatch.setattr("high_order_nets.training.loggers.tensorboard.shown_settings", lambda _: {})
     figures = {"test_mine": 3.0, "test_acc": 0.5, "val_acc": 0.25, "seconds": 3.0, "tokens_per_second": 9.0}
     board.log_run({}, figures)
     assert list(asked[0].items()) == [

@@ -49,7 +49,7 @@ def test_ci_runs_what_contributing_says() -> None:
     assert said == re.findall(r"^make \w+$", read(".ci/run"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("extra", ["dev", "peer", "docs", "search", "export"])
+@pytest.mark.parametrize("extra", ["dev", "peer", "docs", "search", "export", "wandb", "mlflow"])
 def test_what_an_extra_asks_for_is_pinned(extra: str) -> None:
     (block,) = re.findall(rf"^{extra} = \[(.*?)\]$", read("pyproject.toml"), re.MULTILINE | re.DOTALL)
     names = {name.lower() for name in re.findall(r'"([\w-]+)', block)} - {"high-order-nets"}

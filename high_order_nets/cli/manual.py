@@ -17,7 +17,7 @@ EXAMPLES = (
     "high-order-nets train trainer=debug layer_type=fourier run_dir=outputs/try",
     "high-order-nets predict ckpt=outputs/try image.png",
 )
-_OTHERS = ("scheduler", "norm", "trainer", "experiment")
+_OTHERS = ("scheduler", "norm", "trainer", "logger", "experiment")
 _NAMED = ("layer_type", "block", "dataset", "optimizer", *_OTHERS)
 _FLAGS = (
     ("-m, --multirun", "run every combination of values given as a,b,c; of several grids: -m SHARED + GRID + GRID"),
@@ -48,8 +48,8 @@ def text(usages: Sequence[tuple[str, str]]) -> str:
         _section("block", [*_columns(described("block")), "", *_group_knobs("block")]),
         _section("dataset", [*_columns(described("dataset")), "", *_group_knobs("dataset")]),
         _section("optimizer", [*_columns(described("optimizer")), "", *_group_knobs("optimizer")]),
-        _section("scheduler, norm, trainer, experiment", _columns([(f"{group}=", _names(group)) for group in _OTHERS])),
-        _section("Keys of those", _group_knobs("scheduler", "trainer")),
+        _section(", ".join(_OTHERS), _columns([(f"{group}=", _names(group)) for group in _OTHERS])),
+        _section("Keys of those", _group_knobs("scheduler", "trainer", "logger")),
         _section(
             "search (needs optuna; -m's values are ranges)",
             [*_columns(described("search")), "", *_group_knobs("search")],

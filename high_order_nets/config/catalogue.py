@@ -19,9 +19,12 @@ GROUPS = (
     "scheduler",
     "norm",
     "trainer",
+    "logger",
     "task",
     "experiment",
 )
+SEVERAL = ("logger",)
+"""Those that take a list of names too."""
 KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
 PARTS = ("hydra.launcher", "hydra.sweeper")  # may be typed with all that is in them, but for the code they name
 CHOICES = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")

@@ -19,7 +19,7 @@ from ..paths import conf_dir
 from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, at, deciding, is_debug, walk
 from . import guard, layer_rules, offered
 from .automatic import settled
-from .catalogue import GROUPS
+from .catalogue import GROUPS, SEVERAL
 from .growing import grown
 from .knobs import check_values
 from .overrides import ALIASES, OPEN, RENAMED, search_path
@@ -41,8 +41,9 @@ def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> Config:
     Refinements that are planned by where they end are written out, and what auto says of intervals.
     """
     plain: Any = OmegaConf.to_container(_own(config), resolve=True, throw_on_missing=True)
-    named = layer_rules.named(plain)
-    return settled(grown(named | {"choices": {group: choices.get(group) for group in GROUPS}}))
+    named = layer_rules.named(plain) | {"logger": plain.get("logger", {})}
+    chosen = {group: choices.get(group) for group in GROUPS} | {"logger": "+".join(named["logger"]) or "none"}
+    return settled(grown(named | {"choices": chosen}))
 
 
 def in_force(plain: Config) -> Config:
@@ -88,8 +89,8 @@ class CheckedJob:
 
     @property
     def effective(self) -> Config:
-        """Return the part of the config that decides over the result."""
-        return deciding(self.config)
+        """Return the part of the config that makes a job another one: what decides over the result, and its loggers."""
+        return deciding(self.config) | {"logger": self.config["logger"]}
 
 
 class Checker:
@@ -137,7 +138,8 @@ class Checker:
         self.check_hydra(overrides, config, paths)
         chosen = config.hydra.runtime.choices
         if chosen["experiment"]:  # it may have set values and keys: compare with the files that it chose
-            files = [f"{group}={chosen[group]}" for group in GROUPS if group != "experiment"]
+            files = [f"{group}={chosen[group]}" for group in GROUPS if group not in ("experiment", "logger")]
+            files.append(f"logger=[{','.join(config.get('logger', {}))}]")
             defaults = self.compose([*files, *paths])
         plain = to_plain(config, chosen)
         reference = to_plain(defaults, chosen)
@@ -180,9 +182,11 @@ class Checker:
         if not self.has_files(override):
             return False
         _check_plain(override, list(GROUPS))
-        options = self.options(override.key_or_group)
-        if override.value() not in options and not offered.offer(override.key_or_group, str(override.value())):
-            raise UserError(unknown_choice(override.key_or_group, show(override.value()), options))
+        group, chosen = override.key_or_group, override.value()
+        options = self.options(group)
+        for name in chosen if isinstance(chosen, list) and group in SEVERAL else [chosen]:
+            if name not in options and not offered.offer(group, str(name)):
+                raise UserError(unknown_choice(group, show(name), options))
         return True
 
 

@@ -7,6 +7,7 @@ from .. import targets
 from ..errors import UserError, nearest, show
 from ..names import layer_name
 from ..settings import ABSENT, Config, at, validates
+from . import places
 from .functions import check_functions
 from .own_code import CALLBACKS, CODE
 from .refinement import PARTS, check_refinement
@@ -207,8 +208,7 @@ RULES: dict[str, Rule] = {
     "block.funnel": word("none", "product", "sum"),
     "block.gate": word("none", "quadratic", "se"),
     "block.reduction": whole("[1, inf)"),
-    "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
-    "trainer.devices": whole("[1, inf)") | word("auto"),
+    **places.RULES,
 }
 
 
@@ -292,6 +292,7 @@ def _check_together(config: Config) -> None:
     _check_mixing(config, dataset.get("augment", {}))
     check_refinement(config, config["refine"])
     check_functions(config, config["functions"])
+    places.check(config)
     check_dimensions(config, "layer_type", config["choices"]["layer_type"])
 
 

@@ -165,6 +165,8 @@ def _rewrite(argument: str, multirun: bool) -> str:
         return f"activation={','.join(_activation(argument, word) for word in value.split(','))}"
     if key in LITERAL:
         return f"{key}={quote(value)}"
+    if key == "logger":  # a group of several, which Hydra does not let be null
+        value = re.sub(r"\bnull\b", "none", value)
     return _readable(opened(RENAMED.get(key, key)), value)
 
 

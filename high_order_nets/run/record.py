@@ -40,7 +40,7 @@ def recorded(config: Config, folder: Path) -> Iterator[dict[str, Any]]:
         _end(folder, record, started, "failed", problem)
         raise problem from error
     except BaseException as error:
-        _end(folder, record, started, _status(error), error)
+        _end(folder, record, started, status_of(error), error)
         raise
 
 
@@ -67,7 +67,8 @@ def tested_of(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
     return {"tested": name} | ({"tested_epoch": epoch} if isinstance(epoch, int) else {}) | validated
 
 
-def _status(error: BaseException) -> str:
+def status_of(error: BaseException) -> str:
+    """Return the status of a run that an error has ended."""
     if isinstance(error, Diverged):
         return "diverged"
     return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"

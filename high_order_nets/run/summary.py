@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..metrics import COSTS, headline, is_speed, label, metric, reported
+from .layout import TENSORBOARD
 
 
 def show_summary(figures: dict[str, Any], path: Path) -> None:
@@ -23,7 +24,8 @@ def show_summary(figures: dict[str, Any], path: Path) -> None:
     typed = shlex.quote(str(path))
     if path.is_dir():
         console.print(f"folder: {typed}", highlight=False)
-        console.print(f"curves: tensorboard --logdir {typed}", highlight=False)
+        if (path / TENSORBOARD).is_dir():
+            console.print(f"curves: tensorboard --logdir {typed}", highlight=False)
     else:
         console.print(f"checkpoint: {typed}", highlight=False)
 

@@ -26,10 +26,10 @@ from ..run.record import recorded, tested_of
 from ..run.summary import show_summary
 from ..settings import Config
 from ..tasks.experiment import Experiment, build, refined_experiment
-from .board import Board
 from .callbacks.plots import unharmed
 from .callbacks.refine import last_refined
 from .callbacks.signals import handled, stop_at_once
+from .loggers.base import closed, loggers_of
 from .memory import keep_freed_memory
 from .resume import Start, find_start
 from .trainer import fit, make_tester, make_trainer, processes
@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 def train(config: Config, folder: Path) -> float:
     """Train, test and save everything under the folder, going on with the run there; return its score.
 
-    Writes config.yaml, TensorBoard events, checkpoints/, model.safetensors and metrics.json. Raises UserError for what
-    cannot be done, Diverged for a number that is not finite and Interrupted for a signal; metrics.json says so. A run
-    that has finished is only shown.
+    Writes config.yaml, checkpoints/, model.safetensors, metrics.json and what its loggers write. Raises UserError for
+    what cannot be done, Diverged for a number that is not finite and Interrupted for a signal; metrics.json says so. A
+    run that has finished is only shown.
     """
     with claimed(folder), handled(stop_at_once):
         record = finished(config, folder)
@@ -123,6 +123,12 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     experiment.data.check_saved(start.saved)
     log.info("%s on %s\n%s", config["choices"]["model_name"], config["choices"]["dataset"], experiment.report)
     trainer = make_trainer(config, experiment, folder, start)
+    with closed(trainer):
+        return _trained(trainer, experiment, config, folder, start)
+
+
+def _trained(trainer: pl.Trainer, experiment: Experiment, config: Config, folder: Path, start: Start) -> dict[str, Any]:
+    """Train and test; write the weights, and return the figures."""
     fit(trainer, experiment, start)
     figures = figures_of(start.figures) | figures_of(trainer.callback_metrics)
     tested, refined = _load_best(trainer, experiment, config, folder / CHECKPOINTS / BEST)
@@ -131,12 +137,11 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     figures |= {"device": device_of(trainer), "devices": processes(trainer)}
     figures |= {"batch_a_process": config["batch_size"] // processes(trainer)}
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
-    assert isinstance(trainer.logger, Board)
     if config["plots"]["enabled"]:
         with unharmed():
             redraw_curves(folder, Settings.of(config), figures)
-    trainer.logger.log_run(config, figures)
-    trainer.logger.finalize("success")
+    for logger in loggers_of(trainer):
+        logger.log_run(config, figures)
     save_weights(folder / WEIGHTS, experiment, config, figures)
     return figures
 

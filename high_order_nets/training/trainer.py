@@ -16,11 +16,10 @@ from ..errors import UserError, from_traceback
 from ..models.degree import is_polynomial
 from ..models.stages import Staged
 from ..plots.draw import Settings
-from ..run.layout import CHECKPOINTS, TENSORBOARD
+from ..run.layout import CHECKPOINTS
 from ..settings import Config, is_debug, validates
 from ..targets import made
 from ..tasks.experiment import Experiment
-from .board import Board
 from .callbacks.align import Align
 from .callbacks.best_test import BestTest
 from .callbacks.clock import Clock
@@ -39,19 +38,18 @@ from .callbacks.saver import Saver
 from .callbacks.signals import StopBetweenSteps, passed_on
 from .callbacks.stages import StageByStage
 from .checkpoint_io import WholeFiles
+from .loggers.factory import make_loggers
 from .resume import Start
 
 
 def make_trainer(config: Config, experiment: Experiment, folder: Path, start: Start) -> pl.Trainer:
     """Make the trainer of a run whose files go under the folder; UserError where it cannot run here."""
-    # What a killed run logged beyond its last checkpoint is logged again: TensorBoard then drops the older points.
-    logger = Board(folder, name="", version=TENSORBOARD, default_hp_metric=False, purge_step=start.step or None)
     trainer = _trainer(
         config,
         **_place(config),
         max_epochs=config["max_epochs"],
         gradient_clip_val=config["gradient_clip_val"] or None,
-        logger=logger,
+        logger=make_loggers(config, folder, start.step),
         callbacks=[
             *(*_keepers(config, folder), *_callbacks(config, experiment)),
             *(History(folder), *make_plots(config, experiment, folder)),
@@ -151,7 +149,9 @@ def _keepers(config: Config, folder: Path) -> list[Callback]:
 
 
 def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
-    callbacks: list[Callback] = [Silence(), Clock(), LearningRateMonitor("step"), EpochLines()]
+    callbacks: list[Callback] = [Silence(), Clock(), EpochLines()]
+    if config["logger"]:
+        callbacks.append(LearningRateMonitor("step"))
     if Console().is_terminal:
         callbacks.append(Progress())
     if config["early_stopping"]:

@@ -140,6 +140,7 @@ def test_printed_paths_are_ready_to_be_typed(runner: Runner, tmp_path: Path, cap
     folder = tmp_path / "my runs"
     assert cli.main(["train", "-m", "n=2,3", f"run_dir={folder}"]) == 0
     assert f"in '{folder}': results.csv" in capsys.readouterr().out
+    (folder / "tensorboard").mkdir()
     show_summary({"test_acc": 0.5, "tested": "last"}, folder)
     show_summary({"test_acc": 0.5}, folder / "last.ckpt")
     out = capsys.readouterr().out

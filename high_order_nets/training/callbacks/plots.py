@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from ...plots.draw import Settings, draw, ending, write
 from ...plots.observe import check_layers
 from ...run.layout import PLOTS
 from ...settings import Config
 from ...tasks.experiment import Experiment
+from ..loggers.base import loggers_of
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def unharmed() -> Iterator[None]:
 
 
 class Plots(pl.Callback):
-    """Draw at the end of training, and every so many epochs, into plots/ and TensorBoard.
+    """Draw at the end of training, and every so many epochs, into plots/ and to the loggers.
 
     Training does not notice: no random number is drawn, no state changed, and what goes wrong is one line of warning.
     """
@@ -69,6 +69,5 @@ class Plots(pl.Callback):
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             for name, figure in draw(module, data, self._folder, self._settings, epochs):
                 _, image = write(figure, self._folder / PLOTS, name, self._settings, suffix)
-                if isinstance(trainer.logger, TensorBoardLogger):
-                    tag = f"{PLOTS}/{name}"
-                    trainer.logger.experiment.add_image(tag, image, trainer.global_step, dataformats="HWC")
+                for logger in loggers_of(trainer):
+                    logger.log_picture(f"{PLOTS}/{name}", image, trainer.global_step)

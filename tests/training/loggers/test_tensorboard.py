@@ -14,7 +14,8 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from high_order_nets.training import run
-from high_order_nets.training.board import Board, shown_settings, tag
+from high_order_nets.training.loggers.tags import tag
+from high_order_nets.training.loggers.tensorboard import Board, shown_settings
 
 FAST = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "val_fraction=0.2", "batch_size=64")
 

@@ -4,34 +4,20 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ..metrics import headline, is_speed, reported, split
-from ..run.folder import Run
-from ..settings import Config
+from ...run.folder import Run
+from ...settings import Config
+from .tags import results, sizes, tagged
 
-STRAIGHT = ("epoch", "epochs", "seconds")
-"""Figures that grow by the same amount every epoch: nothing to see."""
+if TYPE_CHECKING:
+    import numpy as np
+
 NAMES = ("layer_type", "n", "segments", "scale", "model_name", "dataset", "optimizer", "learning_rate", "seed")
 """The settings that it shows of every run, before those that the command line set."""
-RATES = {None: "train/learning_rate", "pg1": "train/learning_rate", "weights": "train/learning_rate"}
-RATES |= {"functions": "train/learning_rate_of_functions"}
-"""The tags of learning rates by group, nameless in 0.1; those of other groups rise and fall with that of weights."""
-PLACES = ("run_dir", "root", "dataset.root", "trainer", "resume")
-
-
-def tag(name: str) -> str | None:
-    """Return the tag of a logged figure, `val/acc` of val_acc; None for one that is not drawn."""
-    if name in STRAIGHT:
-        return None
-    if is_speed(name) or name == "seconds_per_epoch":
-        return f"speed/{name}"
-    if rate := re.fullmatch(r"lr-\w+?(?:/(\w+))?", name):
-        return RATES.get(rate[1])
-    part, figure = split(name)
-    return f"{part}/{figure.removesuffix('_epoch')}" if part else name
+PLACES = ("run_dir", "root", "dataset.root", "trainer", "logger", "resume")
 
 
 class Board(TensorBoardLogger):
@@ -44,7 +30,11 @@ class Board(TensorBoardLogger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log figures by the names that the training gives them."""
-        super().log_metrics({found: value for name, value in metrics.items() if (found := tag(name))}, step)
+        super().log_metrics(tagged(metrics), step)
+
+    def log_picture(self, name: str, image: "np.ndarray", step: int) -> None:
+        """Log a picture, uint8 (height, width, 3)."""
+        self.experiment.add_image(name, image, step, dataformats="HWC")
 
     def log_run(self, config: Config, figures: Mapping[str, Any]) -> None:
         """Add the run's row: settings and sizes, then the figures that it is judged by, and its speed.
@@ -52,19 +42,16 @@ class Board(TensorBoardLogger):
         The values are the last ones logged under these tags: logging them again, at any other step, would make the data
         server take the run for one that has started anew.
         """
-        names = [*reported(figures, [headline(figures)]), *filter(is_speed, figures)]
-        results = {found: figures[name] for name in names if name in figures and (found := tag(name))}
         from torch.utils.tensorboard.summary import hparams  # noqa: PLC0415 - at import it would try a socket
 
         # add_hparams would write it into a run, and a folder, of its own; nothing public gives this one's writer.
         writer = self.experiment._get_file_writer()
-        for summary in hparams(shown_settings(config) | sizes(figures), results):
+        for summary in hparams(shown_settings(config) | sizes(figures), results(figures)):
             writer.add_summary(summary)
 
-
-def sizes(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the network costs."""
-    return {name: figures[name] for name in ("parameters", "macs") if name in figures}
+    def close(self, status: str) -> None:
+        """Write what is left, however the run has ended."""
+        self.finalize("success" if status == "finished" else status)
 
 
 def shown_settings(config: Config) -> dict[str, Any]:

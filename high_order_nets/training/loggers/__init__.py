@@ -1,0 +1,1 @@
+"""Where a run is logged, beside the files that every run leaves: `logger=`."""
