@@ -4,6 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+PAGE = "docs/many_machines.md"
+"""Where it is said how to start them."""
+
 
 @dataclass(frozen=True)
 class Started:

@@ -37,6 +37,7 @@ NEWER: dict[str, Any] = {
     "align": "none",
     "logger": {"tensorboard": {}},
     "choices.logger": "tensorboard",
+    "trainer.num_nodes": "auto",
 }
 """Knobs that came after 0.1, with what a run did before; `${knob}` stands for another knob's value.
 
@@ -138,6 +139,11 @@ def has_own_test(config: Config) -> bool:
 def validates(config: Config) -> bool:
     """Return whether a run has a validation split."""
     return config["val_fraction"] > 0 or has_own_validation(config)
+
+
+def is_shared_out(config: Config) -> bool:
+    """Return whether each process has but a part of the network: trainer=fsdp."""
+    return config["trainer"]["strategy"] == "fsdp"
 
 
 def shares_functions(config: Config) -> bool:

@@ -15,6 +15,7 @@ from .. import allow, metrics
 from ..config.checker import recorded, to_plain
 from ..errors import Diverged, UserError
 from ..files import write_json, write_yaml
+from ..processes import is_first
 from ..run.folder import config_of, is_finished, job_folders, metrics_of
 from ..run.keep import keep_best
 from ..run.layout import CHECKPOINTS, CONFIG, HISTORY, METRICS
@@ -56,7 +57,7 @@ class Job:
             score = _score(folder)
         else:
             score = self._train(plain, folder, f"job {hydra.job.num}" if multirun else "")
-        if multirun and (count := plain["checkpoint"]["keep"]):
+        if multirun and is_first() and (count := plain["checkpoint"]["keep"]):
             keep_best(job_folders(_sweep_of(folder, hydra.sweep.subdir)).values(), count)
         return score
 
@@ -66,10 +67,8 @@ class Job:
             return float(import_module("high_order_nets.training.run").train(plain, folder))
         except Exception as error:  # any job may fail in any way; the others go on
             self.error = error
-            if isinstance(error, UserError) and not job and not self.existed and _untrained(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-            else:
-                _record(error, folder, plain)
+            if is_first():
+                self._leave(error, plain, folder, job)
             if job:
                 log.error("%s: %s", job, summary(error), exc_info=not is_known(error))
             return float("nan")
@@ -77,6 +76,13 @@ class Job:
             if self.error is not None:
                 _release(self.error)
             gc.collect()  # a run is full of circles: without this, networks of earlier jobs pile up
+
+    def _leave(self, error: Exception, plain: Config, folder: Path, job: str) -> None:
+        """Leave the folder as it is to be after an error."""
+        if isinstance(error, UserError) and not job and not self.existed and _untrained(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _record(error, folder, plain)
 
 
 def is_known(error: Exception) -> bool:

@@ -22,10 +22,14 @@ from ..config.compose import Plan
 from ..config.overrides import Arguments, escaped, parse
 from ..errors import Interrupted, UserError
 from ..paths import conf_dir
+from ..processes import PAGE, is_first, started
 from ..run.claims import finished
 from ..run.folder import planned
 from ..terminal import PROGRAM, note, told_how_to_go_on
 from .job import Job
+
+SILENT = ("hydra.output_subdir=null", "hydra/job_logging=none")
+"""What keeps Hydra from writing into a folder in which another process writes the same."""
 
 
 def train(
@@ -36,6 +40,7 @@ def train(
 ) -> int:
     """Run what `train` is asked for; return the exit status. Presets, command and comparison are a script's own."""
     arguments = parse(argv, presets, comparison)
+    check_started(arguments)
     typed = command or shlex.join([PROGRAM, *allow.flags(), "train", *argv])
     if arguments.search and not arguments.show:
         return import_module("high_order_nets.sweeps.search").run(arguments, typed)
@@ -51,6 +56,17 @@ def train(
         return _sweep(typed, arguments, plan, plan.sweep_dir)
     run_one(typed, arguments, plan)
     return 0
+
+
+def check_started(arguments: Arguments) -> None:
+    """Refuse what several processes that were started side by side cannot do: each would do it by itself."""
+    if (found := started()) is None:
+        return
+    there = f"{found.by} has started {found.processes} processes"
+    if arguments.multirun:
+        raise UserError(f"-m: a sweep or search starts its runs itself, and {there}; see {PAGE}")
+    if not any(line.startswith("hydra.run.dir=") for line in arguments.overrides):
+        raise UserError(f"run_dir: {there}, which share a folder; name it, such as run_dir=outputs/mine")
 
 
 def run_one(typed: str, arguments: Arguments, plan: Plan) -> Path:
@@ -85,7 +101,7 @@ def _run_hydra(job: Job, arguments: Arguments, plan: Plan) -> None:
     run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)
     try:
         with (
-            _stage([PROGRAM, *flags, *plan.overrides]),
+            _stage([PROGRAM, *flags, *plan.overrides, *([] if is_first() else SILENT)]),
             _literal_folders(),
             jobs.given(plan.lines) if plan.lines else nullcontext(),
         ):

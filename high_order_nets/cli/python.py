@@ -52,6 +52,7 @@ def _train(typed: list[str]) -> Result:
     plan = compose.plan(arguments)
     if arguments.search or arguments.show or plan.sweep_dir:
         raise UserError(f"train({', '.join(map(repr, typed))}): expected one run; sweeps are for the command line")
+    launch.check_started(arguments)
     for line in plan.notes:
         note(line)
     command = shlex.join([PROGRAM, *permission.flags(), "train", *typed])

@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 from ..errors import Diverged
 from ..layers import HighOrderLayer
 from ..optim.degree_decay import DecayByDegree
+from .sharding import shard
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -119,6 +120,11 @@ class Task(pl.LightningModule, ABC):
         """Give each process sums of its own: torchmetrics', unlike weights, reach spawned ones as shared memory."""
         for figures in self.figures.values():
             figures.reset()  # type: ignore[operator]
+
+    def configure_model(self) -> None:
+        """Share the parameters out among processes, under trainer=fsdp; Lightning then has a mesh of them."""
+        if self.device_mesh is not None:
+            shard(self.net, self.device_mesh["data_parallel"])
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Give the network's output."""

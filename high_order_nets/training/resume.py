@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..processes import is_first
 from ..run.checkpoints import read_checkpoint
 from ..run.claims import check_same
 from ..run.folder import is_finished
@@ -47,7 +48,8 @@ def find_start(config: Config, folder: Path) -> Start:
         raise UserError(
             f"ckpt={path}: written by an earlier version, which could not be continued; name another run_dir"
         )
-    _drop_newer_best(own, checkpoint["global_step"])
+    if is_first():
+        _drop_newer_best(own, checkpoint["global_step"])
     _tell_of_epochs(checkpoint["config"], config)
     log.info("going on from %s: %d epochs, %d steps done", path, checkpoint["epoch"], checkpoint["global_step"])
     saved = {key: value for key, value in checkpoint.items() if key.endswith("DataModule")}
@@ -68,6 +70,8 @@ def _newest(folder: Path) -> tuple[Path | None, dict[str, Any]]:
         try:
             readable.append((path, read_checkpoint(path)))
         except UserError as error:
+            if not is_first():
+                continue
             aside = _set_aside(path)
             log.warning("%s; set aside as %s", error, aside.name)
     return max(readable, key=lambda found: found[1]["global_step"], default=(None, {}))

@@ -18,6 +18,7 @@ from ..files import write_yaml
 from ..metrics import figures_of, score
 from ..models.stages import complete
 from ..plots.draw import Settings, redraw_curves
+from ..processes import is_first
 from ..run.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
 from ..run.claims import claimed, finished
 from ..run.folder import is_finished
@@ -29,10 +30,11 @@ from ..tasks.experiment import Experiment, build, refined_experiment
 from .callbacks.plots import unharmed
 from .callbacks.refine import last_refined
 from .callbacks.signals import handled, stop_at_once
+from .launched import check_gpus, check_started
 from .loggers.base import closed, loggers_of
 from .memory import keep_freed_memory
 from .resume import Start, find_start
-from .trainer import fit, make_tester, make_trainer, processes
+from .trainer import fit, gathered, make_tester, make_trainer, processes, tester_after
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +44,12 @@ def train(config: Config, folder: Path) -> float:
 
     Writes config.yaml, checkpoints/, model.safetensors, metrics.json and what its loggers write. Raises UserError for
     what cannot be done, Diverged for a number that is not finite and Interrupted for a signal; metrics.json says so. A
-    run that has finished is only shown.
+    run that has finished is only shown. Of several processes that torchrun or SLURM has started the first one writes.
     """
+    check_started(config)
+    check_gpus(config)
+    if not is_first():
+        return _train_along(config, folder)
     with claimed(folder), handled(stop_at_once):
         record = finished(config, folder)
         if record is not None:
@@ -51,6 +57,15 @@ def train(config: Config, folder: Path) -> float:
         else:
             record = _recorded(config, folder)
     show_summary(record, folder)
+    return score(record)
+
+
+def _train_along(config: Config, folder: Path) -> float:
+    """Train with the process that writes, or find, as it does, that nothing is left to do."""
+    with handled(stop_at_once), _quiet():
+        record = finished(config, folder)
+        if record is None:
+            record = _train(config, folder, find_start(config, folder))
     return score(record)
 
 
@@ -131,19 +146,26 @@ def _trained(trainer: pl.Trainer, experiment: Experiment, config: Config, folder
     """Train and test; write the weights, and return the figures."""
     fit(trainer, experiment, start)
     figures = figures_of(start.figures) | figures_of(trainer.callback_metrics)
+    experiment = gathered(trainer, experiment, config, folder / CHECKPOINTS / LAST)
     tested, refined = _load_best(trainer, experiment, config, folder / CHECKPOINTS / BEST)
     experiment = refined_experiment(experiment, config, refined)
-    figures |= tested | _tested(trainer, experiment) | sizes_of(experiment)
+    figures |= tested | _tested(tester_after(trainer, config, folder), experiment) | sizes_of(experiment)
     figures |= {"device": device_of(trainer), "devices": processes(trainer)}
     figures |= {"batch_a_process": config["batch_size"] // processes(trainer)}
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
+    if trainer.is_global_zero:
+        _leave(trainer, experiment, config, folder, figures)
+    return figures
+
+
+def _leave(trainer: pl.Trainer, experiment: Experiment, config: Config, folder: Path, figures: dict[str, Any]) -> None:
+    """Leave curves with the result of the test, the results in the loggers, and the weights."""
     if config["plots"]["enabled"]:
         with unharmed():
             redraw_curves(folder, Settings.of(config), figures)
     for logger in loggers_of(trainer):
         logger.log_run(config, figures)
     save_weights(folder / WEIGHTS, experiment, config, figures)
-    return figures
 
 
 def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[dict[str, Any], int]:

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor
+from pytorch_lightning.strategies import ModelParallelStrategy
 from rich.console import Console
 from torch.multiprocessing.spawn import ProcessRaisedException
 
@@ -16,10 +17,12 @@ from ..errors import UserError, from_traceback
 from ..models.degree import is_polynomial
 from ..models.stages import Staged
 from ..plots.draw import Settings
+from ..processes import is_first, started
+from ..run.checkpoints import load_state, read_checkpoint
 from ..run.layout import CHECKPOINTS
-from ..settings import Config, is_debug, validates
+from ..settings import Config, is_debug, is_shared_out, validates
 from ..targets import made
-from ..tasks.experiment import Experiment
+from ..tasks.experiment import Experiment, build
 from .callbacks.align import Align
 from .callbacks.best_test import BestTest
 from .callbacks.clock import Clock
@@ -38,6 +41,7 @@ from .callbacks.saver import Saver
 from .callbacks.signals import StopBetweenSteps, passed_on
 from .callbacks.stages import StageByStage
 from .checkpoint_io import WholeFiles
+from .launched import among, environment
 from .loggers.factory import make_loggers
 from .resume import Start
 
@@ -58,7 +62,7 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
             *own_callbacks(config),
         ],
         enable_checkpointing=False,  # Saver does it.
-        plugins=[WholeFiles()],
+        plugins=[WholeFiles(), environment()],
         num_sanity_val_steps=0,  # It would evaluate before batch norms have seen data.
         log_every_n_steps=10,
     )
@@ -91,6 +95,38 @@ def fit(trainer: pl.Trainer, experiment: Experiment, start: Start) -> None:
         raise spawned from error
 
 
+def gathered(trainer: pl.Trainer, experiment: Experiment, config: Config, last: Path) -> Experiment:
+    """Return the experiment with the whole network in each process: one that was shared out, from the last checkpoint.
+
+    There norms have the statistics of one process; shared out, each has its own.
+    """
+    if not _shares(trainer):
+        return experiment
+    copy = build(config)
+    load_state(copy.task, read_checkpoint(last)["state_dict"], last)
+    return copy
+
+
+def tester_after(trainer: pl.Trainer, config: Config, folder: Path) -> pl.Trainer:
+    """Return what tests a network after training: the trainer itself, or one that shares no network out."""
+    if not _shares(trainer):
+        return trainer
+    place = _place(config | {"trainer": config["trainer"] | {"strategy": "auto"}})
+    callbacks = [Silence(), _examine(config, folder, each=config["predictions"])]
+    return _trainer(
+        config,
+        **place,
+        logger=trainer.loggers,
+        callbacks=callbacks,
+        enable_checkpointing=False,
+        plugins=[environment()],
+    )
+
+
+def _shares(trainer: pl.Trainer) -> bool:
+    return isinstance(trainer.strategy, ModelParallelStrategy)
+
+
 def processes(trainer: pl.Trainer) -> int:
     """Count the processes that a trainer trains with, also before it has started them."""
     return trainer.num_devices * trainer.num_nodes
@@ -113,7 +149,7 @@ def _trainer(config: Config, **options: Any) -> pl.Trainer:
             warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU")  # refused by _check_place
             return pl.Trainer(
                 precision=config["precision"],
-                enable_progress_bar=Console().is_terminal,
+                enable_progress_bar=Console().is_terminal and is_first(),
                 enable_model_summary=False,
                 use_distributed_sampler=False,  # The loaders share the images out among processes themselves.
                 **_limits(config),
@@ -129,10 +165,12 @@ def _examine(config: Config, folder: Path, *, each: bool) -> Examine:
 
 def _place(config: Config) -> dict[str, Any]:
     place = {key: value for key, value in config["trainer"].items() if key != "debug"}
+    if found := started():
+        return place | among(found, place["strategy"])
     if place["devices"] not in (1, "auto") and place["strategy"] == "auto":
         # Lightning's own choice would run the command line, -m included, once more a device.
         place["strategy"] = "ddp_spawn"
-    return place
+    return place | {"num_nodes": 1}
 
 
 def _limits(config: Config) -> dict[str, Any]:
@@ -145,14 +183,16 @@ def _keepers(config: Config, folder: Path) -> list[Callback]:
     """Make what keeps a run safe; before all other callbacks, because what is saved is the state before they act."""
     signals = StopBetweenSteps()
     saver = Saver(config, folder / CHECKPOINTS, signals)
-    return [saver, signals, Reseed(config["seed"]), ExplainDivergence(config["seed"], saver)]
+    keepers = [saver, signals, Reseed(config["seed"])]
+    # To explain, a process runs the network by itself, which of a part of one it cannot.
+    return keepers if is_shared_out(config) else [*keepers, ExplainDivergence(config["seed"], saver)]
 
 
 def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
     callbacks: list[Callback] = [Silence(), Clock(), EpochLines()]
     if config["logger"]:
         callbacks.append(LearningRateMonitor("step"))
-    if Console().is_terminal:
+    if Console().is_terminal and is_first():
         callbacks.append(Progress())
     if config["early_stopping"]:
         callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))

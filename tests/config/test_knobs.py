@@ -74,6 +74,7 @@ OTHERS: dict[str, Collection[str]] = {
     "matmul_precision": {"highest", "high", "medium"},  # torch's
     "trainer.accelerator": {"auto", "gpu", *AcceleratorRegistry.available_accelerators()},
     "trainer.devices": {"auto"},
+    "trainer.num_nodes": {"auto"},
     "logger.wandb.mode": {"auto", "online", "offline", "disabled", "shared"},
     "optimizer.line_search_fn": {"strong_wolfe"},
     "plots.format": FigureCanvasAgg.get_supported_filetypes(),

@@ -51,6 +51,7 @@ def test_every_logger_has_a_file_of_its_name() -> None:
         ("logger=csv,tensorboard", "several values need the flag -m"),
         ("logger.wandb.project=x", "unknown key logger.wandb.project"),
         ("optimizer=[adam]", "unknown optimizer"),
+        ("trainer.num_nodes=0", "trainer.num_nodes=0: expected a whole number of at least 1 or one of auto"),
     ],
 )
 def test_refusals(word: str, message: str) -> None:
@@ -87,3 +88,22 @@ def test_loggers_are_read(runner: Runner, tmp_path: Path, capsys: pytest.Capture
     assert cli.main(["train", "logger=csv", f"run_dir={tmp_path}"]) == 0
     assert not is_unread(runner.configs[0], "logger")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "optimizer=lbfgs",
+        "optimizer=adahessian",
+        "layer_by_layer=true",
+        "refine.epochs=[1] refine.n=[4]",
+        "scale=auto",
+        "clamp_weights=1.0",
+        "measure.degree=4",
+        "compile=true",
+        "precision=64-true",
+    ],
+)
+def test_what_needs_a_whole_network_does_not_go_with_fsdp(words: str) -> None:
+    with pytest.raises(UserError, match="does not go with trainer=fsdp; take trainer=ddp"):
+        composed("trainer=fsdp", *words.split())

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from ...plots.draw import Settings, draw, ending, write
 from ...plots.observe import check_layers
 from ...run.layout import PLOTS
-from ...settings import Config
+from ...settings import Config, is_shared_out
 from ...tasks.experiment import Experiment
 from ..loggers.base import loggers_of
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def make_plots(config: Config, experiment: Experiment, folder: Path) -> list[pl.Callback]:
     """Make the callback that draws a run, where asked for; UserError for `plots.layers` that the network has not."""
     plots = config["plots"]
-    if not plots["enabled"]:
+    if not plots["enabled"] or is_shared_out(config):  # no process has a network to look at
         return []
     check_layers(experiment.task.net, plots["layers"])
     return [Plots(folder, Settings.of(config), plots["every_n_epochs"])]

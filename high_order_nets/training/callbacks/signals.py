@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from ...errors import Interrupted
+from ...processes import started
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PATIENCE = 1.0
@@ -84,7 +85,7 @@ class StopBetweenSteps(pl.Callback):
 def passed_on(trainer: pl.Trainer) -> Iterator[None]:
     """Pass signals on to the processes that the trainer spawns, and end as they do; nothing where it spawns none."""
     launcher = trainer.strategy.launcher
-    if launcher is None:
+    if launcher is None or started():
         yield
         return
     try:

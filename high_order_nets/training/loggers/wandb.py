@@ -31,7 +31,7 @@ class Wandb(Service):
 
     def __init__(self, config: Config, folder: Path, *, anew: bool):
         super().__init__("wandb", config, folder, anew=anew)
-        self._mode = self._chosen()
+        self._mode: Any = self._chosen()
 
     def open(self, identity: str | None) -> tuple[Any, str]:
         """Open the run."""
