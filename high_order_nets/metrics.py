@@ -57,6 +57,8 @@ METRICS = {
     )
 }
 """What tasks measure; the first are the first in files and tables."""
+AVERAGED = "ema_"
+"""What begins the name of a figure of averaged weights: test_ema_acc."""
 COSTS = {
     each.name: each
     for each in (
@@ -80,7 +82,16 @@ def metric(key: str) -> Metric:
     words = name.replace("_", " ")
     if is_speed(name):
         return Metric(name, words.replace(" per ", " a "), "{:,.0f}", higher_is_better=True)
-    return METRICS.get(name) or COSTS.get(name) or _of_output(name) or Metric(name, words)
+    found = METRICS.get(name) or COSTS.get(name) or _otherwise(name) or _of_output(name)
+    return found or Metric(name, words)
+
+
+def _otherwise(name: str) -> Metric | None:
+    """Return what a figure of another way to evaluate means, ema_acc; None where it is none."""
+    if not name.startswith(AVERAGED):
+        return None
+    own = metric(name.removeprefix(AVERAGED))
+    return replace(own, name=name, label=f"{own.label}, averaged weights", curve=False)
 
 
 def _of_output(name: str) -> Metric | None:

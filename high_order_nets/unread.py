@@ -102,6 +102,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
     (("epochs_per_layer",), "layer_by_layer", lambda config: not config["layer_by_layer"]),
     (("loss", "label_smoothing", "channels_last"), "task", _reconstructs),
     (("loss", "label_smoothing"), "task", lambda config: config["task"].get("name") in OWN_LOSS),
+    (("ema.best",), "ema.decay", lambda config: at(config, "ema.decay") in (None, ABSENT)),
     (("label_smoothing",), "loss", lambda config: config["loss"] != "cross_entropy"),
     (("weight_decay", "optimizer.default_weight_decay", *DECAYS), "optimizer", _lbfgs),
     (("optimizer.default_weight_decay",), "weight_decay", lambda config: config["weight_decay"] is not None),

@@ -17,7 +17,7 @@ from ..config.overrides import literals
 from ..config.rules import number, whole
 from ..data.images.walk import images_below
 from ..errors import UserError, nearest
-from ..run.layout import TESTED, WEIGHTS, locate
+from ..run.layout import TESTED, USED_OF, WEIGHTS, locate
 from ..terminal import PROGRAM, note, show
 from . import completion, manual
 
@@ -116,17 +116,17 @@ FORETELLING = {
 
 def _predict(argv: list[str]) -> int:
     if any(argument.startswith("text=") for argument in argv):
-        return _foretell(literals(argv, ("ckpt", "text", *FORETELLING)))
-    keyed = [argument for argument in argv if argument.startswith(("ckpt=", "out="))]
-    values = literals(keyed, ("ckpt", "out"))
-    checkpoint = _checkpoint("predict", values)
+        return _foretell(literals(argv, ("ckpt", "weights", "text", *FORETELLING)))
+    keyed = [argument for argument in argv if argument.startswith(("ckpt=", "weights=", "out="))]
+    values = literals(keyed, ("ckpt", "weights", "out"))
+    checkpoint, weights = _checkpoint("predict", values), _weights(values)
     images = _images([Path(argument).expanduser() for argument in argv if argument not in keyed])
     out = Path(values["out"]).expanduser() if "out" in values else None
     if out is not None and (out.is_dir() or not out.parent.is_dir() or any(map(out.samefile, images * out.exists()))):
         raise UserError(f"out={values['out']}: expected a file in a folder that is there, and none of the images")
     from ..inference.predict import predict  # noqa: PLC0415 - torch only after every check
 
-    done = predict(checkpoint, images, out)
+    done = predict(checkpoint, images, out, weights)
     show("\n".join(done.lines))
     for line in done.unreadable:
         note(line)
@@ -154,7 +154,7 @@ def _images(paths: Sequence[Path]) -> list[Path]:
 
 
 def _foretell(values: Mapping[str, str]) -> int:
-    checkpoint = _checkpoint("predict", values)
+    checkpoint, weights = _checkpoint("predict", values), _weights(values)
     if not values["text"].strip():
         raise UserError("text=: empty; expected some words that something is to follow")
     numbers = {key: _number(values[key]) for key in FORETELLING if key in values}
@@ -163,7 +163,7 @@ def _foretell(values: Mapping[str, str]) -> int:
     from ..inference import predict  # noqa: PLC0415 - torch only after every check
 
     tokens = numbers.pop("tokens", predict.TOKENS)
-    show("\n".join(predict.foretell(checkpoint, values["text"], tokens, predict.Choice(**numbers))))
+    show("\n".join(predict.foretell(checkpoint, values["text"], tokens, predict.Choice(**numbers), weights)))
     return 0
 
 
@@ -176,13 +176,13 @@ def _number(text: str) -> Any:
 
 
 def _export(argv: list[str]) -> int:
-    values = literals(argv, ("ckpt", "format", "out"))
-    checkpoint, name = _checkpoint("export", values), values.get("format", "")
+    values = literals(argv, ("ckpt", "format", "out", "weights"))
+    checkpoint, name, weights = _checkpoint("export", values), values.get("format", ""), _weights(values)
     if name not in manual.FORMATS:
         raise UserError(f"format={name}: expected one of {', '.join(manual.FORMATS)}{nearest(name, manual.FORMATS)}")
     from ..inference.export import export  # noqa: PLC0415 - torch only after every check
 
-    done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None)
+    done = export(checkpoint, name, Path(values["out"]).expanduser() if "out" in values else None, weights)
     written = shlex.quote(str(done.path))
     show(f"{written}: {done.gives} differ from the network's by at most {done.difference:.1e} on random {done.takes}")
     return 0
@@ -205,6 +205,14 @@ def _checkpoint(command: str, values: Mapping[str, str]) -> Path:
     if not checkpoint.exists():
         raise UserError(f"ckpt={values['ckpt']}: no such file; expected a checkpoint that train wrote")
     return checkpoint
+
+
+def _weights(values: Mapping[str, str]) -> str:
+    """Return which weights of a run are meant: as they were trained, unless their average is."""
+    weights = values.get("weights", "raw")
+    if weights not in USED_OF:
+        raise UserError(f"weights={weights}: expected one of {', '.join(USED_OF)}{nearest(weights, USED_OF)}")
+    return weights
 
 
 def _doctor(argv: list[str]) -> int:
@@ -250,12 +258,12 @@ COMMANDS = {
     ),
     "predict": Command(
         _predict,
-        'predict ckpt=PATH IMAGE|DIR ... [out=FILE.csv] | text="..." [tokens=N] [temperature=T] [top_k=K] [seed=S]',
+        'predict ckpt=PATH [weights=ema] IMAGE|DIR ... [out=FILE.csv] | text="..." [tokens=N] [temperature=T] [top_k=K] [seed=S]',
         "name what a trained network sees in image files, or go on with a text",
     ),
     "export": Command(
         _export,
-        f"export ckpt=PATH format={'|'.join(manual.FORMATS)} [out=PATH]",
+        f"export ckpt=PATH format={'|'.join(manual.FORMATS)} [weights=ema] [out=PATH]",
         "write a trained network for other programs, checked",
     ),
     "formula": Command(

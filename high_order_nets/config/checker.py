@@ -50,7 +50,8 @@ def in_force(plain: Config) -> Config:
     """Return what a checked config amounts to: under trainer=debug one epoch and a batch of at most 16 images."""
     if not is_debug(plain):
         return plain
-    return plain | {"max_epochs": DEBUG_EPOCHS, "batch_size": min(plain["batch_size"], DEBUG_IMAGES)}
+    few = {key: min(plain[key], DEBUG_IMAGES) for key in ("batch_size", "accumulate")}
+    return plain | {"max_epochs": DEBUG_EPOCHS} | few
 
 
 def recorded(plain: Config, composed: DictConfig, folders: Sequence[Path] = ()) -> Config:

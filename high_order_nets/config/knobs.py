@@ -10,6 +10,7 @@ from ..settings import ABSENT, Config, at, validates
 from . import places
 from .functions import check_functions
 from .own_code import CALLBACKS, CODE
+from .recipes import check_recipe
 from .refinement import PARTS, check_refinement
 from .rules import Rule, is_number, is_whole, number, whole, word
 
@@ -87,11 +88,13 @@ RULES: dict[str, Rule] = {
     "max_epochs": whole("[1, inf)"),
     "limit_batches": whole("[1, inf)") | NULL,
     "batch_size": whole("[1, inf)"),
+    "accumulate": whole("[1, inf)"),
     "learning_rate": number("(0, inf)") | NULL,
     "weight_decay": number("[0, inf)") | NULL,
     "gradient_clip_val": number("[0, inf)"),
     "warmup_epochs": number("[0, inf)"),
     "early_stopping": whole("[1, inf)") | NULL,
+    "ema.decay": number("(0, 1)") | NULL,
     "clamp_weights": number("(0, inf)") | NULL,
     "callbacks": CALLBACKS,
     "epochs_per_layer": whole("[1, inf)"),
@@ -289,19 +292,11 @@ def _check_together(config: Config) -> None:
             f"block={chosen['block']}: model_name={chosen['model_name']} has no blocks to choose; take pinet18, "
             "pinet50, resnet10 or resnet10_small"
         )
-    _check_mixing(config, dataset.get("augment", {}))
+    check_recipe(config)
     check_refinement(config, config["refine"])
     check_functions(config, config["functions"])
     places.check(config)
     check_dimensions(config, "layer_type", config["choices"]["layer_type"])
-
-
-def _check_mixing(config: Config, augment: Config) -> None:
-    """Refuse mixed labels where a task has none."""
-    for key in ("mixup", "cutmix"):
-        if config["augment"] and augment.get(key) and config["task"]["name"] != "classification":
-            task = f"task={config['choices']['task']}"
-            raise UserError(f"dataset.augment.{key}={augment[key]}: mixes labels of classes, and {task} has none")
 
 
 def check_dimensions(config: Config, name: str, layer_type: str) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..files import by_umask
 from ..run.checkpoints import distinct
-from ..run.layout import USED, locate
+from ..run.layout import USED_OF, is_weights, locate
 from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .language import LanguageModel
@@ -52,18 +52,19 @@ class Format(NamedTuple):
     read: Callable[[Path], Run]
 
 
-def export(checkpoint: Path, name: str, out: Path | None = None) -> Exported:
+def export(checkpoint: Path, name: str, out: Path | None = None, weights: str = "raw") -> Exported:
     """Write the network, preprocessing included, in the format of this name, and check it on random images.
 
     Other programs give it float32 images in [0, 1], (batch, channels, size, size), and get the logits, of an
     autoencoder the reconstructions in [0, 1]; the file carries `classes`, `normalisation`, `metrics` and `config` as
-    JSON. What differs by more than TOLERANCE is not kept.
+    JSON. What differs by more than TOLERANCE is not kept. `weights` are those of `load`.
     Raises UserError for that, for packages that are missing and for what cannot be read or written.
     """
     form = FORMATS[name]
-    checkpoint = locate(checkpoint, USED)
-    path = _destination(checkpoint, form.suffix, out)
-    module = but_points(load(checkpoint), checkpoint, "export")
+    checkpoint = locate(checkpoint, USED_OF[weights])
+    suffix = form.suffix if weights == "raw" or is_weights(checkpoint) else f".{weights}{form.suffix}"
+    path = _destination(checkpoint, suffix, out)
+    module = but_points(load(checkpoint, weights), checkpoint, "export")
     part = path.with_name(f".{path.stem}.part{form.suffix}")
     try:
         with by_umask(part):

@@ -26,7 +26,7 @@ from ..models.factory import network
 from ..models.stages import Staged, complete
 from ..run.checkpoints import load_state, read_checkpoint, refined_epoch
 from ..run.folder import metrics_of
-from ..run.layout import USED, locate, run_of
+from ..run.layout import USED_OF, is_weights, locate, run_of
 from ..settings import Config, at, upgraded
 from .autoencoder import Autoencoder
 from .classifier import Classifier
@@ -35,27 +35,35 @@ from .regressor import Regressor
 
 Usable = Classifier | Autoencoder | LanguageModel | Regressor
 """What opening a file gives."""
+PREFIXES = {"raw": "net.", "ema": "averaged.net."}
+"""What the names of a task's weights begin with in its checkpoint."""
 LARGEST_IMAGE = 4096
 """Pixels a side that a file may ask for."""
 LONGEST_CONTEXT = 1_000_000
 """Tokens that a file may ask for."""
 
 
-def load(path: str | Path, *, allow: Sequence[str] = ()) -> Usable:
+def load(path: str | Path, weights: str = "raw", *, allow: Sequence[str] = ()) -> Usable:
     """Open a run's folder, weights or checkpoint: the network in eval mode, with its preprocessing or its tokenizer.
 
     A Classifier where the run's data are images, or an Autoencoder where they were reconstructed; a LanguageModel where
-    they are text, a Regressor where they are points. It lies on the CPU; the random state is left alone. `allow` names
-    packages whose code the file may name, such as a model of your own: nothing else of the file is ever imported.
-    Raises UserError for a file that is missing, damaged, or not of this program.
+    they are text, a Regressor where they are points. It lies on the CPU; the random state is left alone. `weights` of a
+    folder or a checkpoint are raw, as they were trained, or ema, their average (`ema.decay`); a file of weights has its
+    own. `allow` names packages whose code the file may name, such as a model of your own: nothing else of the file is
+    ever imported. Raises UserError for a file that is missing, damaged, or not of this program, and for an average that
+    is not there.
     """
     with permission.allowing(allow):
-        return _load(path)
+        return _load(path, weights)
 
 
-def _load(path: str | Path) -> Usable:
-    path = locate(Path(path).expanduser(), USED)
-    saved = _read_weights(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+def _load(path: str | Path, weights: str) -> Usable:
+    if weights not in USED_OF:
+        raise UserError(f"weights={weights}: expected one of {', '.join(USED_OF)}")
+    path = locate(Path(path).expanduser(), USED_OF[weights])
+    saved = _read_weights(path) if is_weights(path) else _read_checkpoint(path, weights)
+    if weights == "ema" and saved.about.get("weights") != "ema":
+        raise UserError(f"weights=ema: ckpt={path} has no average of its weights; train with ema.decay=0.999")
     try:
         kind = str(saved.config["dataset"]["kind"])
     except (KeyError, TypeError) as error:
@@ -109,16 +117,17 @@ class _Kind(NamedTuple):
     open: Callable[[_Saved, Path], Usable]
 
 
-def _read_checkpoint(path: Path) -> _Saved:
-    checkpoint = read_checkpoint(path)
+def _read_checkpoint(path: Path, weights: str) -> _Saved:
+    checkpoint, prefix = read_checkpoint(path), PREFIXES[weights]
     state = {
-        name.removeprefix("net."): tensor
+        name.removeprefix(prefix): tensor
         for name, tensor in checkpoint["state_dict"].items()
-        if isinstance(name, str) and name.startswith("net.")
+        if isinstance(name, str) and name.startswith(prefix)
     }
     own = str(at(checkpoint["config"], "dataset._target_")).rpartition(".")[2]  # a Data of one's own
     names = (*(kind.data for kind in KINDS.values()), own)
     about = next((checkpoint[name] for name in names if name in checkpoint), {})
+    about = about | ({"weights": "ema"} if weights == "ema" and state else {})
     return _Saved(state, checkpoint["config"], about, _metrics_beside(path), refined_epoch(checkpoint))
 
 

@@ -42,13 +42,13 @@ class Predictions(NamedTuple):
     unreadable: list[str]
 
 
-def predict(checkpoint: Path, images: Sequence[Path], out: Path | None = None) -> Predictions:
+def predict(checkpoint: Path, images: Sequence[Path], out: Path | None = None, weights: str = "raw") -> Predictions:
     """Say of each image file its likeliest classes with their probabilities; of an autoencoder what `Seen` has.
 
     An image is what training on one's own makes of it: its middle square, scaled. With `out` the rows go into that
     CSV, and one line says so. Raises UserError where no file is an image, and for a checkpoint of something else.
     """
-    module = but_points(load(checkpoint), checkpoint, "predict")
+    module = but_points(load(checkpoint, weights), checkpoint, "predict")
     if isinstance(module, LanguageModel):
         raise UserError(f"ckpt={checkpoint}: a language model; give it text=… instead of images")
     found: list[tuple[Path, Seen]] = []
@@ -68,12 +68,12 @@ def predict(checkpoint: Path, images: Sequence[Path], out: Path | None = None) -
     return Predictions([f"{path!s:<{width}}  {seen.said}" for path, seen in found], unreadable)
 
 
-def foretell(checkpoint: Path, text: str, tokens: int, choice: Choice) -> list[str]:
+def foretell(checkpoint: Path, text: str, tokens: int, choice: Choice, weights: str = "raw") -> list[str]:
     """Return the likeliest next words with their probabilities, in a line, and the text continued.
 
     First, in a line, the words that the network does not know. Raises UserError for a checkpoint of something else.
     """
-    module = but_points(load(checkpoint), checkpoint, "predict")
+    module = but_points(load(checkpoint, weights), checkpoint, "predict")
     if not isinstance(module, LanguageModel):
         raise UserError(f"ckpt={checkpoint}: trained on images; give it image files instead of text=")
     unknown = module.unknown(text)

@@ -8,7 +8,7 @@ from ..errors import UserError
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
-WEIGHTS = "model.safetensors"
+WEIGHTS, AVERAGED_WEIGHTS = "model.safetensors", "model.ema.safetensors"
 PLOTS = "plots"
 TENSORBOARD = "tensorboard"
 LOGGED = "metrics.csv"
@@ -35,6 +35,8 @@ SWEEP = "sweep.json"
 TESTED = (BEST, LAST, PREVIOUS)
 DRAWN = (LAST, PREVIOUS)
 USED = (WEIGHTS, BEST, LAST, PREVIOUS)
+USED_OF = {"raw": USED, "ema": (AVERAGED_WEIGHTS, *USED[1:])}
+"""The same by which of a run's weights are wanted, as they were trained or their average."""
 GONE_ON_WITH = (LAST, PREVIOUS, BEST)
 
 
@@ -44,7 +46,7 @@ def locate(path: Path, wanted: Sequence[str], key: str = "ckpt") -> Path:
     Weights are written at the end of a run: of one that has gone on since, a checkpoint is newer and is taken.
     Raises UserError where the folder has none of them, and for weights where a checkpoint is wanted.
     """
-    if path.suffix == Path(WEIGHTS).suffix and WEIGHTS not in wanted:
+    if is_weights(path) and not any(map(is_weights, map(Path, wanted))):
         raise UserError(f"{key}={path}: holds weights alone; name the run's folder or a checkpoint")
     if not path.is_dir():
         return path  # who reads it says what is wrong with it
@@ -52,8 +54,13 @@ def locate(path: Path, wanted: Sequence[str], key: str = "ckpt") -> Path:
     places = [path, *(folder for folder in path.absolute().parents[:2] if (folder / CONFIG).is_file())]
     if not (files := next(filter(None, (there(place, wanted) for place in places)), [])):
         raise UserError(f"{key}={path}: no checkpoint in it; expected the folder of a run")
-    gone_on = files[0].name == WEIGHTS and any(_time(file) > _time(files[0]) for file in files[1:])
+    gone_on = is_weights(files[0]) and any(_time(file) > _time(files[0]) for file in files[1:])
     return files[1] if gone_on else files[0]
+
+
+def is_weights(file: Path) -> bool:
+    """Return whether the file holds weights alone."""
+    return file.suffix == Path(WEIGHTS).suffix
 
 
 def there(folder: Path, wanted: Sequence[str]) -> list[Path]:

@@ -1,7 +1,8 @@
 """What all tasks share: a step is checked, measured and logged, and a run can stop and go on anywhere."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
@@ -12,13 +13,17 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from ..errors import Diverged
 from ..layers import HighOrderLayer
+from ..metrics import AVERAGED
 from ..optim.degree_decay import DecayByDegree
+from .average import Average
 from .sharding import shard
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 MakeOptimizers = Callable[[nn.Module, int], Any]
 """Gets the network and the number of steps; gives what `configure_optimizers` may."""
+Way = Callable[[], AbstractContextManager[None]]
+"""Lets a task evaluate in another way, while it lasts."""
 
 
 class Outcome(NamedTuple):
@@ -66,7 +71,8 @@ class Task(pl.LightningModule, ABC):
 
     A subclass says what comes of a batch (`outcome`) and with which metrics it is measured (`make_metrics`); its name,
     `class Regression(Task, name="regression")`, is what `task=` takes. A non-finite loss raises Diverged at that step.
-    An optimizer with `clip_gradients(max_norm)` clips by itself.
+    An optimizer with `clip_gradients(max_norm)` clips by itself. With `ema_decay` the weights are averaged too, and
+    the average evaluated beside them (`ways`); with `accumulate` a step takes its batch in so many parts.
     """
 
     registry: ClassVar[dict[str, type["Task"]]] = {}
@@ -91,6 +97,8 @@ class Task(pl.LightningModule, ABC):
         create_graph: bool = False,
         objective: Objective | None = None,
         decay_by_degree: Sequence[float] | None = None,
+        ema_decay: float | None = None,
+        accumulate: int = 1,
     ):
         """Build the metrics too: what `make_metrics` reads must be there before."""
         super().__init__()
@@ -99,11 +107,14 @@ class Task(pl.LightningModule, ABC):
         self._clamp, self._create_graph = clamp_weights, create_graph
         self._decay = None if decay_by_degree is None else DecayByDegree(net, decay_by_degree)
         self._objectives = () if objective is None else (objective,)  # in a tuple, which registers no module
+        self.averaged = None if ema_decay is None else Average(net, ema_decay)
+        self._accumulate = accumulate
         self.items = 0
         """Items in the last training batch."""
         self.explain: Callable[[Diverged], None] = _leave
         """Called with what is about to be raised, where it arises: also in a process of its own."""
-        self.figures = nn.ModuleDict({f"{split}_": self._figures(split) for split in SPLITS})
+        figures = [self._figures(split, way) for split in SPLITS for way in ("", *self.ways(split))]
+        self.figures = nn.ModuleDict({str(each.prefix): each for each in figures})
         for each in self._objectives:
             each.attach(self)
 
@@ -115,6 +126,17 @@ class Task(pl.LightningModule, ABC):
         """Give the metrics of a split beside the loss, by name."""
         del split
         return {}
+
+    def ways(self, split: Split) -> dict[str, Way]:
+        """Give how a split is evaluated beside the ordinary way, by what begins the names of the figures."""
+        if self.averaged is None or split == "train":
+            return {}
+        return {AVERAGED: self._averaging}
+
+    @property
+    def nets(self) -> list[nn.Module]:
+        """The network, and its average where there is one."""
+        return [self.net, *([] if self.averaged is None else [self.averaged.net])]
 
     def setup(self, stage: str) -> None:
         """Give each process sums of its own: torchmetrics', unlike weights, reach spawned ones as shared memory."""
@@ -131,15 +153,46 @@ class Task(pl.LightningModule, ABC):
         return self.net(inputs)
 
     def training_step(self, batch: Any) -> Tensor:
-        """Give what is minimised."""
-        outcome = self._evaluate("train", batch)
-        self.items = outcome.items
-        self.log("train_loss_step", outcome.loss, on_step=True, on_epoch=False, prog_bar=True)
+        """Give what is minimised; of a step in parts the last one's, for the others have left their gradients."""
+        if self._accumulate == 1:
+            loss, minimised, self.items = self._step(batch)
+        else:
+            loss, minimised, self.items = self._step_in_parts(batch)
+        self.log("train_loss_step", loss, on_step=True, on_epoch=False, prog_bar=True)
+        return minimised
+
+    def minimised(self, outcome: Outcome, batch: Any) -> Tensor:
+        """Give what is minimised for an outcome: its loss, or what the objective makes of it."""
         loss = outcome.loss
         for objective in self._objectives:
             loss = objective(loss, batch, outcome.outputs)
             self._check_finite(loss, "training objective")
         return loss
+
+    def _step(self, batch: Any, share: float = 1) -> tuple[Tensor, Tensor, int]:
+        """Give loss and what is minimised, both times the share of the step that the batch is, and its items."""
+        outcome = self._evaluate("train", batch)
+        return share * outcome.loss.detach(), share * self.minimised(outcome, batch), outcome.items
+
+    def _step_in_parts(self, batch: Any) -> tuple[Tensor, Tensor, int]:
+        """Do the same part by part, so that one part alone is in memory."""
+        self.optimizers(use_pl_optimizer=False).zero_grad()  # type: ignore[union-attr]
+        size = len(batch[0])
+        *before, last = zip(*(each.tensor_split(min(self._accumulate, size)) for each in batch), strict=True)
+        losses, counts = [], []
+        for part in before:
+            loss, minimised, items = self._step(part, len(part[0]) / size)
+            with torch.autocast(self.device.type, enabled=False):
+                self.trainer.strategy.backward(minimised, None)
+            losses.append(loss)
+            counts.append(items)
+        loss, minimised, items = self._step(last, len(last[0]) / size)
+        return sum(losses, loss), minimised, sum(counts, items)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Keep what the parts of a step have left, which Lightning would zero before the last one's gradients."""
+        if self._accumulate == 1:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def validation_step(self, batch: Any) -> None:
         """Log the validation figures."""
@@ -150,13 +203,30 @@ class Task(pl.LightningModule, ABC):
         return self._evaluate("test", batch)
 
     def _evaluate(self, split: Split, batch: Any) -> Outcome:
+        for name, way in self.ways(split).items():  # first: the ordinary figures say how many items were before
+            with way():
+                self._measure(f"{split}_{name}", self.outcome(batch, split))
         outcome = self.outcome(batch, split)
         self._check_finite(outcome.loss, f"{split} loss")
-        figures = self.figures[f"{split}_"]
+        self._measure(f"{split}_", outcome)
+        return outcome
+
+    def _measure(self, name: str, outcome: Outcome) -> None:
+        """Add an outcome to the figures of this name, and log them."""
+        figures = self.figures[name]
         # A value an item: with its NaN check off, MeanMetric leaves weights unread.
         figures.update(**outcome.metrics, value=outcome.loss.detach().expand(outcome.items))  # type: ignore[operator]
         self.log_dict(figures, on_step=False, on_epoch=True, prog_bar=True, batch_size=outcome.items)  # type: ignore[arg-type]
-        return outcome
+
+    @contextmanager
+    def _averaging(self) -> Iterator[None]:
+        """Have the averaged weights in the place of the others."""
+        assert self.averaged is not None
+        net, self.net = self.net, self.averaged.net
+        try:
+            yield
+        finally:
+            self.net = net
 
     def _check_finite(self, loss: Tensor, named: str) -> None:
         if not torch.isfinite(loss):
@@ -189,15 +259,19 @@ class Task(pl.LightningModule, ABC):
             self._decay.before_step(optimizer)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Finish the decay by degree, and clamp the weights of the high-order layers, where asked for."""
+        """Finish the decay by degree, clamp the weights of the high-order layers and average, where asked for."""
         if self._decay is not None:
             self._decay.after_step()
-        if self._clamp is None:
-            return
-        with torch.no_grad():
-            for module in self.net.modules():
-                if isinstance(module, HighOrderLayer) and isinstance(module.weight, nn.Parameter):
-                    module.weight.clamp_(-self._clamp, self._clamp)
+        if self._clamp is not None:
+            self._clamp_weights(self._clamp)
+        if self.averaged is not None:
+            self.averaged.update(self.net)
+
+    @torch.no_grad()
+    def _clamp_weights(self, bound: float) -> None:
+        for module in self.net.modules():
+            if isinstance(module, HighOrderLayer) and isinstance(module.weight, nn.Parameter):
+                module.weight.clamp_(-bound, bound)
 
     def configure_optimizers(self) -> Any:
         """Make the optimizer and its schedulers."""
@@ -225,11 +299,11 @@ class Task(pl.LightningModule, ABC):
         states = {name: metric.metric_state for name, metric in metrics.items(keep_base=True)}
         return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
 
-    def _figures(self, split: Split) -> MetricCollection:
+    def _figures(self, split: Split, way: str) -> MetricCollection:
         loss = "loss_epoch" if split == "train" else "loss"  # beside the loss of the step
         figures = self.make_metrics(split) | {loss: MeanMetric(nan_strategy="disable")}
         # Without groups, which torchmetrics forms in the first step only: each has its own tensors from the start.
-        return MetricCollection(figures, prefix=f"{split}_", compute_groups=False)  # type: ignore[arg-type]
+        return MetricCollection(figures, prefix=f"{split}_{way}", compute_groups=False)  # type: ignore[arg-type]
 
 
 def _gathered(value: Tensor, processes: int) -> Tensor:

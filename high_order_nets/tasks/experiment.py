@@ -42,7 +42,7 @@ def build(config: Config) -> Experiment:
     spec = data.spec
     _check_machine(config)
     net, report = network(config, spec)
-    _check_training(net, min(config["batch_size"], 2), spec)
+    _check_training(net, min(config["batch_size"] // config["accumulate"], 2), spec)
     macs = _macs(net, spec)
     trained = _staged(net, config, spec) if config["layer_by_layer"] else net
     return Experiment(data, net, make_task(trained, config, spec), report, macs)
@@ -101,7 +101,7 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
     known["make_optimizers"] = carried(partial(make_optimizers, config))
     functions = config["functions"]
     known |= {"objective": Smoothness(functions["smoothness"])} if functions["smoothness"] else {}
-    known |= {"decay_by_degree": functions["decay_by_degree"]}
+    known |= {"decay_by_degree": functions["decay_by_degree"], "ema_decay": config["ema"]["decay"]}
     known["create_graph"] = config["optimizer"].get("create_graph", False)
     missing = [key for key, each in parameters.items() if each.default is Parameter.empty and key not in known]
     if missing:
@@ -125,7 +125,7 @@ def refined_experiment(experiment: Experiment, config: Config, epoch: int) -> Ex
     if target_at(config, epoch) is None:
         return experiment
     net = experiment.net
-    refined_to(net, config, epoch)
+    refined_to(experiment.task, config, epoch)
     report = replace(
         experiment.report,
         parameters_after=count_parameters(net),

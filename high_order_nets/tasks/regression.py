@@ -120,9 +120,9 @@ class Regression(Task, name="regression"):
                 found |= {f"{name}_{output}": kinds[name](one, self._deviations) for name in ("rmse", "r2")}
         return found  # type: ignore[return-value]
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def minimised(self, outcome: Outcome, batch: Batch) -> Tensor:
         """Give what is minimised: the loss times loss_scale."""
-        return self._scale * super().training_step(batch)
+        return self._scale * super().minimised(outcome, batch)
 
     def outcome(self, batch: Batch, split: Split) -> Outcome:
         """Compare outputs."""

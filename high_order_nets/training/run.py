@@ -22,7 +22,7 @@ from ..processes import is_first
 from ..run.checkpoints import load_state, read_checkpoint, refined_epoch, write_weights
 from ..run.claims import claimed, finished
 from ..run.folder import is_finished
-from ..run.layout import BEST, CHECKPOINTS, CONFIG, LAST, WEIGHTS, run_of, there
+from ..run.layout import AVERAGED_WEIGHTS, BEST, CHECKPOINTS, CONFIG, LAST, WEIGHTS, run_of, there
 from ..run.record import recorded, tested_of
 from ..run.summary import show_summary
 from ..settings import Config
@@ -101,10 +101,16 @@ def tested_run(path: Path) -> Path | None:
     return folder if is_finished(folder) and any(path.samefile(each) for each in tested) else None
 
 
-def save_weights(path: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
-    """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata."""
-    about = experiment.data.state_dict()
-    write_weights(path, complete(experiment.task.net).state_dict(), {"config": config} | about | {"metrics": figures})
+def save_weights(folder: Path, experiment: Experiment, config: Config, figures: dict[str, Any]) -> None:
+    """Write the tested network's weights, with config, figures and what the data say of themselves as JSON metadata.
+
+    Their average, where there is one, goes into a file of its own, which says so: `weights` is ema.
+    """
+    about = {"config": config} | experiment.data.state_dict() | {"metrics": figures}
+    net, *averaged = map(complete, experiment.task.nets)
+    write_weights(folder / WEIGHTS, net.state_dict(), about)
+    for other in averaged:
+        write_weights(folder / AVERAGED_WEIGHTS, other.state_dict(), about | {"weights": "ema"})
 
 
 def sizes_of(experiment: Experiment) -> dict[str, int]:
@@ -165,7 +171,7 @@ def _leave(trainer: pl.Trainer, experiment: Experiment, config: Config, folder: 
             redraw_curves(folder, Settings.of(config), figures)
     for logger in loggers_of(trainer):
         logger.log_run(config, figures)
-    save_weights(folder / WEIGHTS, experiment, config, figures)
+    save_weights(folder, experiment, config, figures)
 
 
 def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path: Path) -> tuple[dict[str, Any], int]:
@@ -176,7 +182,7 @@ def _load_best(trainer: pl.Trainer, experiment: Experiment, config: Config, path
     if not path.exists():
         return {"tested": "last", "tested_epoch": trainer.current_epoch}, last_refined(trainer)
     checkpoint = read_checkpoint(path)
-    refined_to(experiment.net, config, refined_epoch(checkpoint))
+    refined_to(experiment.task, config, refined_epoch(checkpoint))
     load_state(experiment.task, checkpoint["state_dict"], path)
     return tested_of(checkpoint, "best"), refined_epoch(checkpoint)
 

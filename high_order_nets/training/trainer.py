@@ -141,6 +141,9 @@ def _check_place(config: Config, trainer: pl.Trainer) -> None:
             f"batch_size={config['batch_size']}: is that of a step, and {processes(trainer)} processes cannot share it "
             "evenly; take a multiple of their number"
         )
+    if config["batch_size"] // processes(trainer) < config["accumulate"]:
+        share = f"batch_size={config['batch_size']} of {processes(trainer)} processes"
+        raise UserError(f"accumulate={config['accumulate']}: splits the part that a process has of {share}; take less")
 
 
 def _trainer(config: Config, **options: Any) -> pl.Trainer:
@@ -182,7 +185,8 @@ def _limits(config: Config) -> dict[str, Any]:
 def _keepers(config: Config, folder: Path) -> list[Callback]:
     """Make what keeps a run safe; before all other callbacks, because what is saved is the state before they act."""
     signals = StopBetweenSteps()
-    saver = Saver(config, folder / CHECKPOINTS, signals)
+    averaged = config["ema"]["decay"] is not None and config["ema"]["best"]
+    saver = Saver(config, folder / CHECKPOINTS, signals, averaged=averaged)
     keepers = [saver, signals, Reseed(config["seed"])]
     # To explain, a process runs the network by itself, which of a part of one it cannot.
     return keepers if is_shared_out(config) else [*keepers, ExplainDivergence(config["seed"], saver)]
@@ -206,8 +210,8 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
         callbacks.append(Degree(config["measure"]["degree"]))
     if config["measure"]["best_test"]:
         callbacks.append(BestTest())
-    if isinstance(experiment.task.net, Staged):
-        callbacks.append(StageByStage(experiment.task.net, config["epochs_per_layer"]))
+    if staged := [net for net in experiment.task.nets if isinstance(net, Staged)]:
+        callbacks.append(StageByStage(staged, config["epochs_per_layer"]))
     return callbacks
 
 

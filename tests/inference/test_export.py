@@ -92,7 +92,7 @@ def of_every_layer_type() -> Classifier:
 def test_every_layer_type_can_be_exported(
     name: str, of_every_layer_type: Classifier, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(export, "load", lambda _path: of_every_layer_type)
+    monkeypatch.setattr(export, "load", lambda *_: of_every_layer_type)
     done = export.export(tmp_path / "model.safetensors", name)
     assert done.difference <= 1e-4
     images = torch.rand(40, 1, 8, 8)

@@ -170,3 +170,28 @@ def test_names_from_a_file_cannot_command_the_terminal(
     capsys.readouterr()
     assert cli.main(["predict", f"ckpt={tmp_path}/x.safetensors", f"{tmp_path}/x.png"]) == 0
     assert not set(capsys.readouterr().out) & {"\x1b", "\x07", "\x9b", "\r"}
+
+
+def test_averaged_weights_are_used_where_they_are_asked_for(
+    trained, tmp_path: Path, digits: ImageData, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = trained(*FAST, "ema.decay=0.5", "accumulate=2")
+    folder = tmp_path / "run"
+    for path in (folder, folder / "model.ema.safetensors", folder / "checkpoints" / "last.ckpt"):
+        module = high_order_nets.load(path, weights="ema")
+        assert isinstance(module, Classifier)
+        assert accuracy(module, digits) == pytest.approx(metrics["test_ema_acc"], abs=1e-6)
+        assert module.metadata["weights"] == "ema"
+    averaged, raw = load_file(folder / "model.ema.safetensors"), load_file(folder / "model.safetensors")
+    assert averaged.keys() == raw.keys()
+    assert not averaged["fc.weight"].equal(raw["fc.weight"])
+    with pytest.raises(UserError, match=r"^weights=ema: ckpt=.* has no average of its weights; train with ema\.decay="):
+        high_order_nets.load(folder / "model.safetensors", weights="ema")
+    assert cli.main(["test", f"ckpt={folder}"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"test accuracy, averaged weights │ {metrics['test_ema_acc']:.2%}" in shown
+    last = folder / "checkpoints" / "last.ckpt"
+    assert cli.main(["export", f"ckpt={last}", "format=safetensors", "weights=ema"]) == 0
+    assert load_file(last.with_name("last.ema.safetensors"))["fc.weight"].equal(averaged["fc.weight"])
+    assert cli.main(["predict", f"ckpt={folder}", "weights=avg", __file__]) == 2
+    assert "weights=avg: expected one of raw, ema" in capsys.readouterr().err

@@ -111,9 +111,9 @@ def test_the_weights_of_what_was_tested_are_written(stage: int | None, tmp_path:
         net = Staged(net, torch.zeros(1, 3, 8, 8))
         net.select(stage)
     data = SimpleNamespace(state_dict=lambda: {"classes": ["a", "b"], "normalisation": {"offset": [1.0]}})
-    experiment: Any = SimpleNamespace(task=SimpleNamespace(net=net), data=data)
-    save_weights(tmp_path / "m.safetensors", experiment, {"n": 3}, {"test_acc": 0.5})
-    with safe_open(tmp_path / "m.safetensors", framework="pt") as file:
+    experiment: Any = SimpleNamespace(task=SimpleNamespace(nets=[net]), data=data)
+    save_weights(tmp_path, experiment, {"n": 3}, {"test_acc": 0.5})
+    with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         metadata = {key: json.loads(value) for key, value in file.metadata().items()}
         keys = set(file.keys())
         weight = file.get_tensor("conv1.weight" if stage != 0 else "net.conv1.weight")

@@ -55,11 +55,11 @@ def net(layer: type[nn.Linear] = nn.Linear) -> nn.Module:
     return nn.Sequential(nn.Flatten(), layer(2, 2, bias=False))
 
 
-def fit(task: Task, **options: Any) -> pl.Trainer:
+def fit(task: Task, batch: Any = BATCH, **options: Any) -> pl.Trainer:
     quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     quiet |= {"enable_model_summary": False, "accelerator": "cpu", "callbacks": [Silence()], "log_every_n_steps": 1}
     trainer = pl.Trainer(max_epochs=2, **quiet, **options)
-    loader: Any = DataLoader([BATCH], batch_size=None)  # type: ignore[arg-type]
+    loader: Any = DataLoader([batch], batch_size=None)  # type: ignore[arg-type]
     trainer.fit(task, loader, loader)
     return trainer
 

@@ -113,7 +113,7 @@ def test_processes_take_what_the_first_one_measured() -> None:
     trainer: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(broadcast=lambda _own: [theirs, None]))
     layers = [HighOrderLinear(3, 2, "polynomial", align="layer") for _ in range(2)]
     layers[0].add_module("unused", layers[1])
-    task: Any = SimpleNamespace(net=nn.Sequential(layers[0]), dtype=torch.float32)
+    task: Any = SimpleNamespace(nets=[nn.Sequential(layers[0])], dtype=torch.float32)
     Align().on_train_batch_start(trainer, task, (torch.ones(4, 3, dtype=torch.float64), None), 0)
     assert layers[0].interval is not None
     assert layers[0].interval.equal(theirs.float())

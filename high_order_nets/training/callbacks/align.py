@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytorch_lightning as pl
+from torch import Tensor
 
 from ...conversion.align import align, measured_layers, unaligned
 from ...layers import HighOrderLayer
@@ -22,7 +23,8 @@ class Align(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Measure, before the network is compiled or trained."""
-        net: Any = pl_module.net
+        nets: Any = pl_module.nets
+        net, *averaged = nets
         if self._frozen:
             follows = trainer.global_step < self._frozen * trainer.estimated_stepping_batches
             for layer in measured_layers(net).values():
@@ -34,6 +36,14 @@ class Align(pl.Callback):
         align(net, inputs.to(pl_module.dtype) if inputs.is_floating_point() else inputs)
         if trainer.world_size > 1:
             _share(trainer, list(layers.values()))
+        for other in averaged:
+            for name, interval in _found(layers).items():
+                other.get_submodule(name).interval = interval.clone()
+
+
+def _found(layers: dict[str, HighOrderLayer]) -> dict[str, Tensor]:
+    """Give the intervals of the layers that the batch has reached, by name."""
+    return {name: layer.interval for name, layer in layers.items() if layer.interval is not None}
 
 
 def _share(trainer: pl.Trainer, layers: list[HighOrderLayer]) -> None:

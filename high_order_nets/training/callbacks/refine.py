@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 class Refine(pl.Callback):
     """Refine the network at the start of the epochs in `refine.epochs`: its output stays, its functions get richer.
 
+    The average of its weights, where there is one, is refined likewise: it is as if finer weights had been averaged.
+
     The optimizer forgets the state (momentum, variances) of the parameters that were replaced and keeps that of all
     others, where it can (`replace_parameters`); learning rates and schedules go on. On resuming, `rebuild` comes before
     the weights are loaded.
@@ -35,12 +37,12 @@ class Refine(pl.Callback):
             return
         if trainer.world_size > 1:
             raise UserError("refine.epochs: one process alone can refine; take trainer=cpu or gpu")
-        before = count_parameters(pl_module)
-        replaced = refined_to(_net(pl_module), self._config, epoch)
+        before = count_parameters(_net(pl_module))
+        replaced = refined_to(pl_module, self._config, epoch)
         for optimizer in trainer.optimizers:
             replace_parameters(optimizer, replaced)
         self.epoch = epoch
-        figures = _words(target_at(self._config, epoch)), before, count_parameters(pl_module)
+        figures = _words(target_at(self._config, epoch)), before, count_parameters(_net(pl_module))
         log.info("refined to %s: %d → %d parameters; the optimizer's state of those that changed is reset", *figures)
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class Refine(pl.Callback):
 
     def rebuild(self, pl_module: pl.LightningModule, state: dict[str, Any]) -> None:
         """Give the freshly built network the layers that it had when `state` was saved; its weights come later."""
-        refined_to(_net(pl_module), self._config, state.get("epoch", 0))
+        refined_to(pl_module, self._config, state.get("epoch", 0))
 
 
 def last_refined(trainer: pl.Trainer) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ...errors import Diverged, Interrupted, UserError
-from ...metrics import metric
+from ...metrics import AVERAGED, metric
 from ...optim.groups import regroup
 from ...run.layout import BEST, LAST
 from ...settings import Config, validates
@@ -23,6 +23,8 @@ class Saver(pl.Callback):
 
     Also before the last step of an epoch that ends in a validation: a signal in there stops it within a batch.
 
+    The best epoch is that of the network or, if `averaged`, of its averaged weights; both are in every checkpoint.
+
     Comes first among the callbacks: what is saved is the state before any of them has begun the next epoch or step,
     with everything of the last one done (learning rates, clamped weights, validation). Weights that are not finite
     raise Diverged instead of being saved.
@@ -32,13 +34,14 @@ class Saver(pl.Callback):
     made and loaded.
     """
 
-    def __init__(self, config: Config, folder: Path, signals: StopBetweenSteps):
+    def __init__(self, config: Config, folder: Path, signals: StopBetweenSteps, *, averaged: bool = False):
         self._config, self._signals = config, signals
         self._folder = folder
         self._every = config["checkpoint"]["every_n_steps"]
         # Read-outs of stages do not compete.
         self._compares = validates(config) and not config["layer_by_layer"]
         self._validates = validates(config)
+        self._judged = AVERAGED if averaged else ""
         self._best = -math.inf
         self._saved_step = -1
         self._done = False
@@ -127,7 +130,7 @@ class Saver(pl.Callback):
     def _save_epoch(self, trainer: pl.Trainer) -> None:
         if trainer.global_step == self._saved_step and not self._done:
             return  # just resumed here
-        score = _score(trainer) if self._compares else -math.inf
+        score = _score(trainer, self._judged) if self._compares else -math.inf
         if score > self._best:
             self._best = score
             # Before the last one: a best score is never on record without its weights.
@@ -154,9 +157,9 @@ class Saver(pl.Callback):
             raise Interrupted(signum)
 
 
-def _score(trainer: pl.Trainer) -> float:
+def _score(trainer: pl.Trainer, judged: str) -> float:
     """Return the validation figure of the headline, the greater the better; -inf where there is none."""
-    key = f"val_{trainer.lightning_module.headline}"
+    key = f"val_{judged}{trainer.lightning_module.headline}"
     logged = trainer.callback_metrics
     return metric(key).merit(float(logged[key])) if key in logged else -math.inf
 
