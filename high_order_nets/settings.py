@@ -59,6 +59,10 @@ NEWER_DATA: dict[str, dict[str, Any]] = {
         "dataset.augment.cutmix": 0.0,
         "dataset.augment.mix_probability": 1.0,
         "dataset.augment.mix_until": 1.0,
+        "dataset.augment.policy": "none",
+        "dataset.augment.policy_ops": 2,
+        "dataset.augment.policy_magnitude": 9,
+        "dataset.augment.erasing": 0.0,
     }
 }
 """And of one kind of data."""

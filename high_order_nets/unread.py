@@ -77,6 +77,7 @@ MADE_OF_LAYERS = ("width", "rescale_planes", "skip", "rules", "rank", "linear_ou
 """Knobs of networks that are converted, and not made of layers with functions."""
 MIXED = ("dataset.augment.mix_probability", "dataset.augment.mix_until")
 """Knobs of batches that are mixed."""
+RANDAUGMENT = ("dataset.augment.policy_ops", "dataset.augment.policy_magnitude")
 DECAYS = ("functions.weight_decay", "functions.deviation_decay")
 OF_SHARED = ("functions.lr", "functions.weight_decay", "functions.frozen", "functions.until")
 """Knobs of functions that connections share; the price of their bends is refused where there are none."""
@@ -123,6 +124,7 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
         "dataset.augment.cutmix",
         lambda c: not (at(c, "dataset.augment.cutmix") or at(c, "dataset.augment.mixup")),
     ),
+    (RANDAUGMENT, "dataset.augment.policy", lambda config: at(config, "dataset.augment.policy") != "rand"),
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
     (("predictions",), "task", lambda config: config["task"].get("name") not in ("classification", "language")),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),

@@ -16,6 +16,7 @@ from high_order_nets.config.rules import number, whole
 from high_order_nets.conversion.convert import COUNTS
 from high_order_nets.conversion.swaps import ACTIVATIONS, NORMS
 from high_order_nets.data.images.module import NORMALIZE
+from high_order_nets.data.images.policy import POLICIES
 from high_order_nets.data.images.tensors import SPLITS
 from high_order_nets.data.points import module as points
 from high_order_nets.data.points.pictures import PHOTOGRAPHS
@@ -58,6 +59,7 @@ OURS: dict[str, Collection[str]] = {
     "dataset.normalize": {*NORMALIZE, *points.NORMALIZE},
     "dataset.target": TARGETS,
     "dataset.photograph": PHOTOGRAPHS,
+    "dataset.augment.policy": POLICIES,
     "dataset.split": SPLITS,
     "dataset.subset": SUBSETS,
     "dataset.tokenizer": TOKENIZERS,

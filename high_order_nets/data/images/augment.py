@@ -1,4 +1,4 @@
-"""Random crops, flips, rotations and cutout, on a whole batch at once and on the device that holds it."""
+"""Random crops, flips, rotations, policies and cutout, on a whole batch at once and on the device that holds it."""
 
 import math
 from dataclasses import dataclass
@@ -8,30 +8,45 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ...errors import UserError
+from .erasing import kept
+from .policy import BINS, POLICIES, apply_policy
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Changes each image of a batch at random: shift, then mirror, then turn, then blank a square.
+    """Changes each image of a batch at random: shift, mirror, turn, the policy's operations, then blank parts.
 
     `crop` shifts by up to that many pixels either way (a random crop of the image padded with zeros), `flip` mirrors
     left and right with probability one half, `rotation` turns by up to that many degrees either way, and `cutout` sets
-    a square of that many pixels a side to zero; it is centred on a random pixel, so a part may fall outside.
+    a square of that many pixels a side to zero; it is centred on a random pixel, so a part may fall outside. `policy`
+    trivial is one operation an image, rand so many (`policy_ops`) of one magnitude: see `policy`. `erasing` is the
+    probability that a box is set to zero: see `erasing`.
 
     Without rotation pixels are moved, never mixed: the result is exact and keeps the dtype. With rotation shift, mirror
-    and turn are one bilinear resampling, and uint8 pixels come back as float32 in 0 … 255.
+    and turn are one bilinear resampling, and uint8 pixels come back as float32 in 0 … 255; a policy rounds them.
     """
 
     crop: int = 0
     flip: bool = False
     rotation: float = 0.0
     cutout: int = 0
+    policy: str = "none"
+    policy_ops: int = 2
+    policy_magnitude: int = 9
+    erasing: float = 0.0
 
     def __post_init__(self):
         if self.crop < 0 or self.cutout < 0:
             raise UserError(f"augment.crop={self.crop} and augment.cutout={self.cutout} must be 0 or more pixels")
         if not 0 <= self.rotation <= 180:
             raise UserError(f"augment.rotation={self.rotation} must lie in [0, 180] degrees")
+        if self.policy not in POLICIES:
+            raise UserError(f"augment.policy={self.policy}: expected one of {', '.join(POLICIES)}")
+        if self.policy_ops < 1 or not 0 <= self.policy_magnitude < BINS:
+            numbers = f"augment.policy_ops={self.policy_ops} and augment.policy_magnitude={self.policy_magnitude}"
+            raise UserError(f"{numbers} must be at least 1, and in [0, {BINS - 1}]")
+        if not 0 <= self.erasing <= 1:
+            raise UserError(f"augment.erasing={self.erasing} must lie in [0, 1]")
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """Return changed images (B, C, H, W); `generator` lies on their device and decides everything."""
@@ -42,8 +57,14 @@ class Augment:
             images = _resample(images, shift, mirror, angle)
         elif self.crop or self.flip:
             images = _move(images, shift, mirror, self.crop)
+        if self.policy != "none":
+            images = images if images.dtype == torch.uint8 else images.round().to(torch.uint8)
+        for _ in range({"none": 0, "trivial": 1}.get(self.policy, self.policy_ops)):
+            images = apply_policy(images, self.policy, self.policy_magnitude, generator)
         if self.cutout:
             images = images * _outside_square(images, self.cutout, generator)
+        if self.erasing:
+            images = images * kept(images, self.erasing, generator)
         return images
 
 
