@@ -79,6 +79,7 @@ RULES: dict[str, Rule] = {
     "input_noise": number("[0, inf)"),
     "width": number("(0, inf)"),
     "rescale_planes": number("(0, inf)") | word("match", "match_reduced"),
+    "drop_path": number("[0, 1)") | NULL,
     "stem": word("auto", "cifar", "cifar2", "imagenet"),
     "activation": word(*ACTIVATIONS),
     "skip": _STRINGS | _STRING,

@@ -23,6 +23,7 @@ from ..names import automatic_length
 from ..settings import Config
 from ..targets import resolve
 from .blocks import BlockType
+from .drop_path import set_drop_path
 from .vision import image_classifier
 
 KNOBS = {"dropout": "input_dropout", "noise": "input_noise"}
@@ -33,6 +34,13 @@ TAKERS = {"vocabulary": "text", "inputs": "points"}
 
 def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
     """Build the network of a resolved config for such data; the global random state decides the weights."""
+    net, report = _converted(config, spec)
+    if config["drop_path"] is not None:
+        set_drop_path(net, config["drop_path"])
+    return net, report
+
+
+def _converted(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
     replacement = layer_type(config)
     if "layer_type" in signature(_builder(config)).parameters:
         return _built(config, spec, replacement)

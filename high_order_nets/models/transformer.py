@@ -74,12 +74,18 @@ class Block(nn.Module):
             self.attention.stays = "attention stays linear; model_name.convert_attention=true"  # type: ignore[assignment]
         self.feed_forward = FeedForward(sizes.emsize, sizes.nhid, sizes.dropout)
         self.dropout = Dropout(sizes.dropout)
+        self.drop: nn.Module | None = None  # see `drop_path`
 
     def forward(self, x: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
         """x (batch, time, emsize) → the same, with the cache that these words belong to."""
         mixed, longer = self.attention(self.norm1(x), cache)
-        x = x + self.dropout(mixed)
-        return x + self.dropout(self.feed_forward(self.norm2(x))), longer
+        x = x + self.dropped(mixed)
+        return x + self.dropped(self.feed_forward(self.norm2(x))), longer
+
+    def dropped(self, branch: Tensor) -> Tensor:
+        """Drop numbers of a branch, and where asked for all of it, in training."""
+        branch = self.dropout(branch)
+        return branch if self.drop is None else self.drop(branch)
 
 
 @dataclass(frozen=True)

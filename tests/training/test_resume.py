@@ -98,6 +98,7 @@ def test_a_crash_leaves_no_trace(target: Any, method: str, call: int, check: Cal
         "ema.decay=0.9 ema.best=true accumulate=3 val_fraction=0.2 n=2 refine.epochs=[1] refine.n=[3] align=layer",
         slow("ema.decay=0.9 accumulate=2 layer_by_layer=true max_epochs=3 align=layer"),
         slow("ema.decay=0.9 accumulate=2 optimizer=lbfgs"),
+        "model_name=resnet10_small width=0.25 drop_path=0.5 layer_type=standard",
         slow("dataset.augment.policy=trivial dataset.augment.erasing=0.5 num_workers=1"),
         slow("dataset.augment.mixup=0.3 dataset.augment.mix_until=0.5 num_workers=1 loss=mse"),
     ],

@@ -124,7 +124,7 @@ def _sharpness(images: Tensor, m: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    """Give the brightness of each pixel, (B, 1, S, S), in whole levels; without three colours the channels themselves."""
+    """Give the brightness of each pixel, (B, 1, S, S), in whole levels; of others than colours all channels."""
     if images.shape[1] != 3:
         return images.float()
     red, green, blue = images.split(1, 1)

@@ -74,6 +74,7 @@ class Residual(Block):
         self.downsample = self.projection(inputs, stride) if changes else None
         self.gate = make_gate(gate, self.channels, reduction)
         self.funnel = make_funnel(funnel, planes)
+        self.drop: nn.Module | None = None  # see `drop_path`
 
     def projection(self, inputs: int, stride: int) -> nn.Module:
         """Make S for where shapes change."""
@@ -88,8 +89,8 @@ class Residual(Block):
         return self.relu(x) if self.bends else x
 
     def meet(self, f: Tensor, s: Tensor) -> Tensor:
-        """F + S."""
-        return f + s
+        """F + S; in training F may be left out."""
+        return (f if self.drop is None else self.drop(f)) + s
 
     def halves(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Give F, gated and before the last activation, and S, the same for sum and product."""
