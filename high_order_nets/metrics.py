@@ -57,8 +57,10 @@ METRICS = {
     )
 }
 """What tasks measure; the first are the first in files and tables."""
-AVERAGED = "ema_"
-"""What begins the name of a figure of averaged weights: test_ema_acc."""
+AVERAGED, FLIPPED = "ema_", "flip_"
+"""What begins the name of a figure of averaged weights, test_ema_acc, and of images with their mirror images."""
+WAYS = {AVERAGED: "averaged weights", FLIPPED: "with mirror images"}
+"""How what is measured in another way is called."""
 COSTS = {
     each.name: each
     for each in (
@@ -88,10 +90,18 @@ def metric(key: str) -> Metric:
 
 def _otherwise(name: str) -> Metric | None:
     """Return what a figure of another way to evaluate means, ema_acc; None where it is none."""
-    if not name.startswith(AVERAGED):
-        return None
-    own = metric(name.removeprefix(AVERAGED))
-    return replace(own, name=name, label=f"{own.label}, averaged weights", curve=False)
+    for way, words in WAYS.items():
+        if name.startswith(way):
+            own = metric(name.removeprefix(way))
+            return replace(own, name=name, label=f"{own.label}, {words}", curve=False)
+    return None
+
+
+def otherwise(key: str) -> str:
+    """Return what begins the name of a figure of another way to evaluate, ema_ of test_ema_acc; nothing of others."""
+    name = split(key)[1]
+    way = next((way for way in WAYS if name.startswith(way)), "")
+    return way + (otherwise(f"test_{name.removeprefix(way)}") if way else "")
 
 
 def _of_output(name: str) -> Metric | None:

@@ -35,6 +35,6 @@ class Runner(ModuleType):
         (folder / "metrics.json").write_text(json.dumps(metrics))
         return 0.5
 
-    def test(self, checkpoint: Path, out: Path | None = None, *, each: bool = False) -> float:
+    def test(self, checkpoint: Path, out: Path | None = None, *, each: bool = False, flip: bool = False) -> float:
         self.tested.append(checkpoint)
         return 0.5

@@ -70,16 +70,22 @@ def _show_fitted(text: str) -> None:
 
 
 def _test(argv: list[str]) -> int:
-    values = literals(argv, ("ckpt", "predictions", "out"))
+    values = literals(argv, ("ckpt", "predictions", "test_flip", "out"))
     checkpoint = locate(_checkpoint("test", values), TESTED)
-    each = values.get("predictions", "false")
-    if each not in ("true", "false"):
-        raise UserError(f"predictions={each}: expected true or false")
+    each, flip = (_said(values, key) for key in ("predictions", "test_flip"))
     out = Path(values["out"]).expanduser() if values.get("out") else None
     if out is not None:
         import_module("high_order_nets.sweeps.sweep").make_folder(out)
-    _runner().test(checkpoint, out, each=each == "true")
+    _runner().test(checkpoint, out, each=each, flip=flip)
     return 0
+
+
+def _said(values: Mapping[str, str], key: str) -> bool:
+    """Return whether `key=true` is among the words."""
+    value = values.get(key, "false")
+    if value not in ("true", "false"):
+        raise UserError(f"{key}={value}: expected true or false")
+    return value == "true"
 
 
 def _plot(argv: list[str]) -> int:
@@ -247,7 +253,9 @@ COMMANDS = {
         "train [key=value ...] [-m]",
         "train a network and test it; -m: every combination",
     ),
-    "test": Command(_test, "test ckpt=PATH [predictions=true] [out=DIR]", "repeat the test of a checkpoint"),
+    "test": Command(
+        _test, "test ckpt=PATH [predictions=true] [test_flip=true] [out=DIR]", "repeat the test of a checkpoint"
+    ),
     "table": Command(
         _table, "table DIR ... [where=K=V] [sort=K] [top=N] [columns=K,K] [out=DIR]", "the table of runs and sweeps"
     ),
@@ -258,7 +266,8 @@ COMMANDS = {
     ),
     "predict": Command(
         _predict,
-        'predict ckpt=PATH [weights=ema] IMAGE|DIR ... [out=FILE.csv] | text="..." [tokens=N] [temperature=T] [top_k=K] [seed=S]',
+        "predict ckpt=PATH [weights=ema] IMAGE|DIR ... [out=FILE.csv] | "
+        'text="..." [tokens=N] [temperature=T] [top_k=K] [seed=S]',
         "name what a trained network sees in image files, or go on with a text",
     ),
     "export": Command(

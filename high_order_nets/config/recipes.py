@@ -8,6 +8,9 @@ def check_recipe(config: Config) -> None:
     """Refuse what the task, the data or the optimizer cannot have."""
     _check_mixing(config, config["dataset"].get("augment", {}))
     _check_parts(config, config["accumulate"])
+    if config["measure"]["test_flip"] and config["task"]["name"] != "classification":
+        task = f"task={config['choices']['task']}"
+        raise UserError(f"measure.test_flip=true: averages the logits of classes, and {task} has none")
     if config["ema"]["decay"] is not None and config["ema"]["best"] and not validates(config):
         raise UserError("ema.best=true: needs a validation split; add val_fraction=0.1")
 

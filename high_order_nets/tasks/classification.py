@@ -1,6 +1,8 @@
 """Image classification."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -9,8 +11,9 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from ..metrics import FLIPPED
 from ..settings import Config
-from .base import MakeOptimizers, Outcome, Split, Task
+from .base import MakeOptimizers, Outcome, Split, Task, Way
 from .examination import CalibrationError
 from .losses import make_loss
 
@@ -34,7 +37,10 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {"cross_entropy":
 
 
 class Classification(Task, name="classification"):
-    """Tell classes apart: loss, top-1 and top-5 accuracy. Evaluation losses are without label smoothing."""
+    """Tell classes apart: loss, top-1 and top-5 accuracy. Evaluation losses are without label smoothing.
+
+    With `test_flip` the test is also of the mean logits of each image and its mirror image.
+    """
 
     headline: ClassVar[str] = "acc"
 
@@ -47,13 +53,33 @@ class Classification(Task, name="classification"):
         loss: str | Config = "cross_entropy",
         label_smoothing: float = 0.0,
         channels_last: bool = False,
+        test_flip: bool = False,
         **options: Any,
     ):
         self._classes = num_classes
         self._smoothing = label_smoothing
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self._test_flip, self._mirrors = test_flip, False
         super().__init__(net, make_optimizers, **options)
         self._loss = make_loss("loss", loss, LOSSES)
+
+    def ways(self, split: Split) -> dict[str, Way]:
+        """Give the ways of every task and, in a test, each of them with mirror images."""
+        ways = super().ways(split)
+        if split != "test" or not self._test_flip:
+            return ways
+        both: dict[str, Way] = {"": nullcontext, **ways}
+        return ways | {f"{name}{FLIPPED}": partial(self._flipping, way) for name, way in both.items()}
+
+    @contextmanager
+    def _flipping(self, way: Way) -> Iterator[None]:
+        """Look at mirror images too, in a way that may be another one already."""
+        self._mirrors = True
+        try:
+            with way():
+                yield
+        finally:
+            self._mirrors = False
 
     def make_metrics(self, split: Split) -> dict[str, Metric]:
         """Give the accuracies, and of the test how far confidences are from them."""
@@ -65,6 +91,10 @@ class Classification(Task, name="classification"):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Images (batch, channels, height, width) → logits (batch, classes)."""
+        logits = self._logits(inputs)
+        return (logits + self._logits(inputs.flip(3))) / 2 if self._mirrors else logits
+
+    def _logits(self, inputs: Tensor) -> Tensor:
         return self.net(inputs.to(self.dtype).contiguous(memory_format=self._memory_format))
 
     def outcome(self, batch: Batch, split: Split) -> Outcome:

@@ -102,6 +102,7 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
     functions = config["functions"]
     known |= {"objective": Smoothness(functions["smoothness"])} if functions["smoothness"] else {}
     known |= {"decay_by_degree": functions["decay_by_degree"], "ema_decay": config["ema"]["decay"]}
+    known["test_flip"] = config["measure"]["test_flip"]
     known["create_graph"] = config["optimizer"].get("create_graph", False)
     missing = [key for key, each in parameters.items() if each.default is Parameter.empty and key not in known]
     if missing:

@@ -69,8 +69,8 @@ def _train_along(config: Config, folder: Path) -> float:
     return score(record)
 
 
-def test(path: Path, out: Path | None = None, *, each: bool = False) -> float:  # noqa: PT028 - a command, no test
-    """Repeat the test from a checkpoint alone; return its score.
+def test(path: Path, out: Path | None = None, *, each: bool = False, flip: bool = False) -> float:  # noqa: PT028
+    """Repeat the test from a checkpoint alone, with `flip` of mirror images too; return its score.
 
     What it tells beside its figures, of `each` item too, is written into `out` or, where it is the test that a finished
     run ended with, into the run's folder; else nowhere.
@@ -82,6 +82,7 @@ def test(path: Path, out: Path | None = None, *, each: bool = False) -> float:  
     with _quiet():
         try:
             config = located(checkpoint["config"])
+            config = _flipping(config) if flip else config
             pl.seed_everything(config["seed"], workers=True, verbose=False)
             experiment = refined_experiment(build(config), config, refined_epoch(checkpoint))
             experiment.data.check_saved(checkpoint)
@@ -92,6 +93,13 @@ def test(path: Path, out: Path | None = None, *, each: bool = False) -> float:  
         figures = tested_of(checkpoint, path.stem) | _tested(trainer, experiment)
     show_summary(figures | sizes_of(experiment), path)
     return score(figures)
+
+
+def _flipping(config: Config) -> Config:
+    """Ask for a test of mirror images too."""
+    if config["task"]["name"] != "classification":
+        raise UserError(f"test_flip=true: averages the logits of classes, and task={config['task']['name']} has none")
+    return config | {"measure": config["measure"] | {"test_flip": True}}
 
 
 def tested_run(path: Path) -> Path | None:
