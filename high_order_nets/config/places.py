@@ -35,6 +35,8 @@ UNSHARED: tuple[tuple[str, Callable[[Config], bool]], ...] = (
     ("functions.decay_by_degree", lambda config: config["functions"]["decay_by_degree"] is not None),
     ("align", lambda config: config["align"] not in ("none", "batch")),
     ("clamp_weights", lambda config: config["clamp_weights"] is not None),
+    ("ema.decay", lambda config: config["ema"]["decay"] is not None),
+    ("accumulate", lambda config: config["accumulate"] > 1),
     ("measure.degree", lambda config: config["measure"]["degree"] > 0),
     ("measure.best_test", lambda config: config["measure"]["best_test"]),
     ("compile", lambda config: config["compile"]),
