@@ -2,33 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from ..errors import UserError
-from ..layers import HighOrderLayer, LayerType, LowRank, Synapse
+from ..layers import LayerType, LowRank, Synapse
 from ..layers.layer_type import LAYERS
 from ..names import layer_name
-from .bonds import Bonds, given_attributes
 from .counting import count_parameters, count_reduced_parameters
 from .patterns import check_pattern, layer_names, matches
-from .pooling import add_pool_function, check_pooling
-from .report import Kept, Report, Swap
+from .plan import Plan, skipped
+from .pooling import check_pooling
+from .report import Report
 from .rules import Rules, typed
-from .source import STATISTICS, reader_of
-from .swaps import (
-    check_names,
-    is_activation,
-    is_gate,
-    kept_reason,
-    make_activation,
-    make_norm,
-    turn_off_fast_path,
-    uses_functional_activation,
-)
-from .widths import WITH_WIDTH, scalable, scale_width, width_matching
+from .swaps import check_names
+from .widths import WITH_WIDTH, scalable, width_matching
 
 
 def convert(
@@ -94,7 +84,7 @@ def _left(skip: str | Sequence[str], linear_output: bool, names: Sequence[str]) 
     return patterns + (("head",) if linear_output else ())
 
 
-def _planned(module: nn.Module, rules: Rules, norm: str, activation: str, left: tuple[str, ...]) -> "_Plan":
+def _planned(module: nn.Module, rules: Rules, norm: str, activation: str, left: tuple[str, ...]) -> "Plan":
     """Choose the layer type of each layer, and what auto is for activations."""
     names = layer_names(module)
     main, types = rules.main, rules.types(names)
@@ -103,7 +93,7 @@ def _planned(module: nn.Module, rules: Rules, norm: str, activation: str, left: 
     if auto:
         bends = any(each.bends for each in (main, *types.values()) if each is not None)
         activation = "none" if bends else "keep"
-    return _Plan(main, types, norm, activation, auto, left)
+    return Plan(main, types, norm, activation, auto, left)
 
 
 def _check_dimensions(module: nn.Module, layer_type: str | Synapse | LayerType | None) -> None:
@@ -119,7 +109,7 @@ def _check_dimensions(module: nn.Module, layer_type: str | Synapse | LayerType |
 def _check_use(rules: Rules, left: tuple[str, ...], names: Sequence[str]) -> None:
     """Refuse a rule whose layers all stay as they are."""
     for pattern in rules.patterns:
-        reasons = {_skipped(left, name, names) for name in names if matches(pattern, name, names)}
+        reasons = {skipped(left, name, names) for name in names if matches(pattern, name, names)}
         if None not in reasons:
             raise UserError(
                 f"rules={pattern}: its layers are left as they are ({', '.join(sorted(map(str, reasons)))})"
@@ -134,19 +124,11 @@ def _check_ranks(net: nn.Module) -> None:
             raise UserError(f"rank={layer.rank}: {name} has {layer.outputs} outputs; take less, or {advice}")
 
 
-def _skipped(left: tuple[str, ...], name: str, names: Sequence[str]) -> str | None:
-    """Say which of the patterns to be left a layer is of."""
-    for pattern in left:
-        if name in names and matches(pattern, name, names):
-            return "linear head" if pattern == "head" else f"skip={pattern}"
-    return None
-
-
 COUNTS = {"match": count_parameters, "match_reduced": count_reduced_parameters}
 """What the converted network is to have as many of as the one before."""
 
 
-def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> float:
+def _divisor(module: nn.Module, plan: "Plan", rescale_planes: float | str) -> float:
     if not isinstance(rescale_planes, str):
         if not rescale_planes > 0:
             raise UserError(f"rescale_planes={rescale_planes}: expected a positive number, match or match_reduced")
@@ -164,135 +146,3 @@ def _divisor(module: nn.Module, plan: "_Plan", rescale_planes: float | str) -> f
         return COUNTS[rescale_planes](net)
 
     return width_matching(parameters, count_parameters(module))
-
-
-@dataclass
-class _Plan:
-    """What is to be done to a network, and what was done."""
-
-    main: LayerType | None
-    types: dict[str, LayerType | None]
-    norm: str
-    activation: str
-    auto: bool
-    skip: tuple[str, ...]
-    pool_function: bool = False
-    swapped: list[Swap] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
-    new: list[nn.Module] = field(default_factory=list)
-    new_layers: set[nn.Module] = field(default_factory=set)
-    bending: set[nn.Module] = field(default_factory=set)
-    added: str | None = None
-
-    def fresh(self) -> "_Plan":
-        return _Plan(self.main, self.types, self.norm, self.activation, self.auto, self.skip, self.pool_function)
-
-    @property
-    def standard(self) -> bool:
-        """Say whether no layer is to be replaced."""
-        return all(each is None for each in (self.main, *self.types.values()))
-
-    def apply(self, net: nn.Module, divisor: float) -> None:
-        """Do it, in place."""
-        if divisor != 1:
-            scale_width(net, divisor, f"rescale_planes={divisor:g}")
-        if not self.standard:
-            self._swap_layers(net)
-        if self.norm != "keep":
-            self._swap_norms(net)
-        if self.activation != "keep":
-            self._swap_activations(net)
-        if self.pool_function:
-            self.added = add_pool_function(net, self.main)
-        turn_off_fast_path(net, self.new)
-        if self.new_layers and (start := getattr(net, "init_converted", None)):
-            start()
-
-    def report(self, before: nn.Module, after: nn.Module, divisor: float) -> Report:
-        counts = count_parameters(before), count_parameters(after), count_reduced_parameters(after)
-        return Report(tuple(self.swapped), tuple(self.kept), *counts, divisor, self.added)
-
-    def _alone(self, net: nn.Module, bonds: Bonds, name: str, module: nn.Module) -> bool:
-        """Say whether a norm or an activation may go; note why not."""
-        reason = bonds.reason(module) or reader_of(net, name, STATISTICS)
-        if reason:
-            self.kept.append(Kept(name, type(module).__name__, reason))
-        return reason is None
-
-    def _swap_layers(self, net: nn.Module) -> None:
-        bonds = Bonds(net)
-        names = list(self.types)
-        for name, module in list(net.named_modules()):
-            reason = _skipped(self.skip, name, names) or (bonds.reason(module) if name in self.types else None)
-            reason = reason or kept_reason(net, name, module, LAYERS)
-            if type(module) in LAYERS:
-                reason = reason or self._unsuited(name, module)
-            if reason:
-                self.kept.append(Kept(name, type(module).__name__, reason))
-            elif (new_type := self.types.get(name)) is not None:
-                new = new_type.replace(module)
-                self.new_layers.add(new)
-                self.bending |= {new} if new_type.bends else set()
-                self._replace(net, module, name, new)
-
-    def _unsuited(self, name: str, layer: nn.Module) -> str | None:
-        layer_type = self.types[name]
-        return "layer_type=standard" if layer_type is None else layer_type.unsuited(layer)
-
-    def _swap_norms(self, net: nn.Module) -> None:
-        found, bonds = False, Bonds(net)
-        for name, module in list(net.named_modules()):
-            new = make_norm(self.norm, module)
-            found = found or new is not None
-            if isinstance(new, nn.Module) and self._alone(net, bonds, name, module):
-                self._replace(net, module, name, new)
-            elif isinstance(new, str):
-                self.kept.append(Kept(name, type(module).__name__, new))
-        if not found:
-            self.kept.append(Kept("", type(net).__name__, f"norm={self.norm}: it has no norms to swap"))
-
-    def _swap_activations(self, net: nn.Module) -> None:
-        bonds = Bonds(net)
-        for name, module in list(net.named_modules()):
-            if not is_activation(module) and uses_functional_activation(module):
-                reason = f"activation={self.activation}: its forward calls an activation function, not a module"
-                self.kept.append(Kept(name, type(module).__name__, reason))
-            if not is_activation(module):
-                continue
-            if not self._among_swapped(net, name):
-                self.kept.append(Kept(name, type(module).__name__, "not between converted layers"))
-            elif self._alone(net, bonds, name, module):
-                self._replace(net, module, name, make_activation(self.activation).to(next(net.parameters())))
-
-    def _among_swapped(self, net: nn.Module, name: str) -> bool:
-        """Say whether the nearest enclosing block with layers has a swapped one (all have in a standard network).
-
-        Only one that bends counts where that is what activations are taken out for.
-        """
-        swapped = self.bending if self.auto else self.new_layers
-        while name:
-            name = name.rpartition(".")[0]
-            block = net.get_submodule(name)
-            if is_gate(block):
-                return False
-            if any(isinstance(m, HighOrderLayer) or m in swapped for m in block.modules()):
-                return True
-            if any(isinstance(m, LAYERS) for m in block.modules()):
-                return self.standard
-        return False
-
-    def _replace(self, net: nn.Module, old: nn.Module, name: str, new: nn.Module) -> None:
-        frozen = isinstance(old._parameters.get("weight"), nn.Parameter) and not old.weight.requires_grad  # type: ignore[union-attr]
-        if frozen:
-            new.requires_grad_(False)
-        for key, value in given_attributes(old).items():
-            if not hasattr(new, key):
-                setattr(new, key, value)
-        for parent in list(net.modules()):
-            for child_name, child in list(parent._modules.items()):
-                if child is old:
-                    setattr(parent, child_name, new.train(old.training))
-        self.new.append(new)
-        own = str(getattr(new, "synapse", ""))
-        functions = f"{new.main.synapse}, rank={new.rank}" if isinstance(new, LowRank) else own
-        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen, functions))
