@@ -1,6 +1,7 @@
-"""Names known without importing torch: of layer types, taken apart, of torchvision's classifiers, and scale=auto."""
+"""Names known without importing torch: of layer types, taken apart, of torchvision's classifiers; auto and keep."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 DIMENSIONS = ("1d", "2d", "3d")
 """Of the convolutions that a layer type is meant for, at the end of its name."""
@@ -87,6 +88,17 @@ TORCHVISION: tuple[str, ...] = (
     "wide_resnet50_2",
 )
 
+WEIGHTS = ("draw", "keep")
+"""Where converted layers have their weights from."""
+_WITH_KEPT: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "norm": ("makes other norms", ("keep",)),
+    "activation": ("is another function", ("auto", "keep", "none")),
+    "rescale_planes": ("makes other widths", (1,)),
+    "init": ("draws the functions", ("linear",)),
+    "align": ("standardises inputs anew in every batch", ("none", "layer", "channel", "auto")),
+}
+"""By option, what its other values do, and those that go with weights=keep."""
+
 
 class LayerName(NamedTuple):
     """A layer type's name, taken apart: polynomial_prod2d is the family polynomial_prod and the dimensions 2d."""
@@ -118,3 +130,12 @@ def automatic_length(n: int | None, segments: int | None) -> float:
     None stands for what the functions do not have.
     """
     return 4.0 if (n or 0) <= 3 and (segments or 0) <= 4 else 5.0
+
+
+def beside_kept(options: Mapping[str, Any]) -> str | None:
+    """Say which of these options cannot go with weights=keep, and what to take; None where all can."""
+    for key, value in options.items():
+        does, allowed = _WITH_KEPT[key]
+        if value not in allowed:
+            return f"{key}={value}: {does}, and weights=keep keeps what there is; take {key}={allowed[0]}"
+    return None

@@ -31,7 +31,7 @@ STEMS = ("resnet", "resnext", "densenet")
 
 def _layer_types(config: Config) -> list[Config]:
     """Give the layer type, and those that rules name."""
-    return [config["layer_type"], *({} if _makes_its_layers(config) else config.get("layer_types", {})).values()]
+    return [config["layer_type"], *({} if makes_its_layers(config) else config.get("layer_types", {})).values()]
 
 
 def _neurons(config: Config) -> set[str]:
@@ -57,7 +57,8 @@ def _own_stem(config: Config) -> bool:
     )
 
 
-def _makes_its_layers(config: Config) -> bool:
+def makes_its_layers(config: Config) -> bool:
+    """Say whether the network is made of layers with functions, and none is converted."""
     return str(config["model_name"]["_target_"]).endswith(".high_order_mlp")
 
 
@@ -73,7 +74,7 @@ def _text(config: Config) -> bool:
     return config["dataset"].get("kind") == "text"
 
 
-MADE_OF_LAYERS = ("width", "rescale_planes", "skip", "rules", "rank", "linear_output", "pool_function")
+MADE_OF_LAYERS = ("width", "rescale_planes", "skip", "rules", "rank", "linear_output", "pool_function", "weights")
 """Knobs of networks that are converted, and not made of layers with functions."""
 MIXED = ("dataset.augment.mix_probability", "dataset.augment.mix_until")
 """Knobs of batches that are mixed."""
@@ -85,14 +86,14 @@ OWN_LOSS = ("language", "regression", "implicit_image", "burgers")
 """Tasks that do not read the flat knobs of the loss."""
 CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (FUNCTIONS, "layer_type", _no_synapse),
-    (("skip", "rules", "linear_output", "pool_function"), "layer_type", _standard),
+    (("skip", "rules", "linear_output", "pool_function", "weights"), "layer_type", _standard),
     (("alpha",), "layer_type", lambda config: "product" not in _neurons(config)),
     (("parameters",), "layer_type", lambda config: _neurons(config) == {"product"}),
     (("functions.deviation_decay",), "sharing", lambda config: "deviation" not in named_in(config, "sharing")),
     (OF_SHARED, "sharing", lambda config: not shares_functions(config)),
     (("linear_output",), "skip", lambda config: "head" in config["skip"]),
     (("stem",), "model_name", _own_stem),
-    (MADE_OF_LAYERS, "model_name", _makes_its_layers),
+    (MADE_OF_LAYERS, "model_name", makes_its_layers),
     (("model_name.first", "model_name.inner", "model_name.last"), "layer_type", _no_synapse),
     (("augment", "num_workers", "channels_last"), "dataset", lambda c: c["dataset"].get("kind") == "points"),
     (("task.cells",), "task.residual", lambda config: config["task"].get("residual") == "pointwise"),

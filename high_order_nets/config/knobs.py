@@ -5,10 +5,11 @@ from typing import Any
 
 from .. import targets
 from ..errors import UserError, nearest, show
-from ..names import layer_name
+from ..names import WEIGHTS, layer_name
 from ..settings import ABSENT, Config, at, validates
 from . import places
 from .functions import check_functions
+from .keeping import check_kept
 from .own_code import CALLBACKS, CODE
 from .recipes import check_recipe
 from .refinement import PARTS, check_refinement
@@ -82,6 +83,7 @@ RULES: dict[str, Rule] = {
     "drop_path": number("[0, 1)") | NULL,
     "stem": word("auto", "cifar", "cifar2", "imagenet"),
     "activation": word(*ACTIVATIONS),
+    "weights": word(*WEIGHTS),
     "skip": _STRINGS | _STRING,
     "rules": _RULES,
     "loss": word("cross_entropy", "mse") | CODE,
@@ -301,6 +303,7 @@ def _check_together(config: Config) -> None:
     check_refinement(config, config["refine"])
     check_functions(config, config["functions"])
     places.check(config)
+    check_kept(config)
     check_dimensions(config, "layer_type", config["choices"]["layer_type"])
 
 

@@ -33,11 +33,16 @@ def align(net: nn.Module, inputs: Tensor) -> nn.Module:
 
     In one pass of a batch in training mode, so that later layers see aligned earlier ones. Nothing but the layers'
     `interval` changes: no statistics of norms, no modes, no random state. A layer that the inputs do not reach stays
-    unaligned; a constant input keeps f = 1. Raises UserError for inputs of a layer that are not finite.
+    unaligned; a constant input keeps f = 1. What was converted with weights="keep" begins as the same function of x as
+    before, written anew for its interval. Raises UserError for inputs of a layer that are not finite, and for one that
+    was to keep its weights and has been trained since.
     """
     layers = unaligned(net)
     if not layers:
         return net
+    for name, layer in layers.items():
+        if layer.start and not layer.start.written(layer):
+            raise UserError(f"{name or type(layer).__name__}: was trained before it was aligned; align it first")
     copy = deepcopy(net).train()
     for name, layer in unaligned(copy).items():
         layer.register_forward_pre_hook(partial(_measure, name, layers[name]))
@@ -55,6 +60,9 @@ def _measure(name: str, layer: HighOrderLayer, copied: Any, given: tuple[Tensor,
         raise UserError(f"{name or type(layer).__name__}: gets inputs that are not finite")
     copied.interval = interval.to(layer.weight)
     layer.interval = copied.interval.clone()
+    for each in (copied, layer) if layer.start else ():
+        layer.start.write(each)
+    layer.start = None
 
 
 @contextmanager

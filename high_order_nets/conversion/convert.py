@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from ..errors import UserError
-from ..layers import LayerType, LowRank, Synapse
+from ..layers import HighOrder, LayerType, LowRank, Synapse
 from ..layers.layer_type import LAYERS
-from ..names import layer_name
+from ..names import beside_kept, layer_name
 from .counting import count_parameters, count_reduced_parameters
 from .patterns import check_pattern, layer_names, matches
 from .plan import Plan, skipped
@@ -32,6 +32,7 @@ def convert(
     rules: Mapping[str, Mapping[str, Any]] | Rules | None = None,
     linear_output: bool = True,
     pool_function: bool = False,
+    weights: str = "draw",
     **options: Any,
 ) -> tuple[nn.Module, Report]:
     """Give the high-order variant of a network and a report; the module itself is left untouched.
@@ -49,18 +50,30 @@ def convert(
       and another layer_type; of one option the last rule that names it counts.
     - linear_output: keep the classifier head linear.
     - pool_function: put a function a channel between a ResNet's last block and its mean over the image.
+    - weights: `draw`, or `keep`: each new layer begins as the one that it replaces, see below.
 
     Layers are swapped by exact type, and their weights are new; a network with a method `init_converted()` is asked to
     bring them to the size of its own start. What others share, hook, hold or read is left, and the
     report says why. Raises UserError for a name that is not known or widths that cannot be changed.
+
+    With weights="keep" a layer begins with f(x) = w x for each weight w, its bias stays, and norms keep weights and
+    statistics. That is exact to rounding, and the output of the whole network with it, under domain linear, extrapolate
+    or slopes in spaces that contain x (polynomial, continuous, discontinuous with n ≥ 2, crelu), whatever sharing,
+    rank, base, rescale_output and align; with parameters="spectral" and padding, where the function x has no constant
+    (all polynomials). Under activation="auto" an activation goes where functions behind it are exactly that activation
+    (a ReLU: n ≥ 2 with a knot at 0, or base="relu"), w relu(x) then, and all of its outputs get to such functions;
+    others stay. Under `none` all go, and functions come as near as they can. All else (tanh, Fourier, products, …)
+    begins with the functions next to x by least squares. `report.likeness` says how far each layer is off,
+    `report.lost` which activations are missing, and `report.equal` that there is nothing of either.
+    Raises UserError for options that would change what is kept.
     """
     if not module._modules:  # a bare layer, which is no head, or a bare norm: it takes a parent to be replaced in
         choices = {"norm": norm, "activation": activation, "rescale_planes": rescale_planes, "skip": skip}
-        choices["pool_function"] = pool_function
+        choices |= {"pool_function": pool_function, "weights": weights}
         parent = nn.Sequential(module)
         net, report = convert(parent, layer_type, linear_output=False, rules=rules, **choices, **options)
         return net.get_submodule("0"), report
-    check_names(norm, activation)
+    check_names(norm, activation, weights)
     chosen = rules if isinstance(rules, Rules) else typed(convert, layer_type, options, rules or {})
     left = _left(skip, linear_output, layer_names(module))
     plan = _planned(module, chosen, norm, activation, left)
@@ -69,6 +82,9 @@ def convert(
     if pool_function:
         check_pooling(module, plan.main)
         plan = replace(plan, pool_function=True)
+    if weights == "keep" and not plan.standard:
+        _check_kept(plan, rescale_planes)
+        plan = replace(plan, keep=True)
     divisor = _divisor(module, plan, rescale_planes)
     net = deepcopy(module)
     plan.apply(net, divisor)
@@ -126,6 +142,17 @@ def _check_ranks(net: nn.Module) -> None:
 
 COUNTS = {"match": count_parameters, "match_reduced": count_reduced_parameters}
 """What the converted network is to have as many of as the one before."""
+
+
+def _check_kept(plan: Plan, rescale_planes: float | str) -> None:
+    """Refuse what does not go with weights that are kept."""
+    options = {"norm": plan.norm, "activation": plan.activation, "rescale_planes": rescale_planes}
+    for kind in (plan.main, *plan.types.values()):
+        if kind is not None and not isinstance(kind, HighOrder):
+            raise UserError(f"weights=keep: {type(kind).__name__} has no functions that could begin as lines")
+        own = {} if kind is None else {"init": kind.synapse.init, "align": kind.synapse.align}
+        if reason := beside_kept(options | own):
+            raise UserError(reason)
 
 
 def _divisor(module: nn.Module, plan: "Plan", rescale_planes: float | str) -> float:

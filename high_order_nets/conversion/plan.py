@@ -1,14 +1,15 @@
 """What a conversion is to do to a network, and the doing of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from ..layers import HighOrderLayer, LayerType, LowRank
+from ..layers import HighOrder, HighOrderLayer, LayerType, LowRank
 from ..layers.layer_type import LAYERS
 from .bonds import Bonds, given_attributes
 from .counting import count_parameters, count_reduced_parameters
+from .keep import Keeping
 from .patterns import matches
 from .pooling import add_pool_function
 from .report import Kept, Report, Swap
@@ -36,16 +37,19 @@ class Plan:
     auto: bool
     skip: tuple[str, ...]
     pool_function: bool = False
+    keep: bool = False
     swapped: list[Swap] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     new: list[nn.Module] = field(default_factory=list)
     new_layers: set[nn.Module] = field(default_factory=set)
     bending: set[nn.Module] = field(default_factory=set)
     added: str | None = None
+    keeping: Keeping | None = None
 
     def fresh(self) -> "Plan":
         """Give the same plan, of which nothing is done yet."""
-        return Plan(self.main, self.types, self.norm, self.activation, self.auto, self.skip, self.pool_function)
+        own = self.main, self.types, self.norm, self.activation, self.auto, self.skip
+        return Plan(*own, self.pool_function, self.keep)
 
     @property
     def standard(self) -> bool:
@@ -56,22 +60,29 @@ class Plan:
         """Do it, in place."""
         if divisor != 1:
             scale_width(net, divisor, f"rescale_planes={divisor:g}")
+        if self.keep:
+            self.keeping = Keeping(net)
         if not self.standard:
             self._swap_layers(net)
         if self.norm != "keep":
             self._swap_norms(net)
-        if self.activation != "keep":
-            self._swap_activations(net)
         if self.pool_function:
             self.added = add_pool_function(net, self.main)
+        if self.keeping and self.added:
+            self.keeping.add_pool_function(net)
+        if self.activation != "keep":
+            self._swap_activations(net)
         turn_off_fast_path(net, self.new)
-        if self.new_layers and (start := getattr(net, "init_converted", None)):
+        if self.keeping:
+            self.keeping.begin()
+        elif self.new_layers and (start := getattr(net, "init_converted", None)):
             start()
 
     def report(self, before: nn.Module, after: nn.Module, divisor: float) -> Report:
         """Say what was done."""
         counts = count_parameters(before), count_parameters(after), count_reduced_parameters(after)
-        return Report(tuple(self.swapped), tuple(self.kept), *counts, divisor, self.added)
+        report = Report(tuple(self.swapped), tuple(self.kept), *counts, divisor, self.added)
+        return replace(report, likeness=self.keeping.likeness, lost=self.keeping.lost) if self.keeping else report
 
     def _alone(self, net: nn.Module, bonds: Bonds, name: str, module: nn.Module) -> bool:
         """Say whether a norm or an activation may go; note why not."""
@@ -91,10 +102,18 @@ class Plan:
             if reason:
                 self.kept.append(Kept(name, type(module).__name__, reason))
             elif (new_type := self.types.get(name)) is not None:
-                new = new_type.replace(module)
+                new = self._stand_in(new_type, name, module)
                 self.new_layers.add(new)
                 self.bending |= {new} if new_type.bends else set()
                 self._replace(net, module, name, new)
+
+    def _stand_in(self, layer_type: LayerType, name: str, layer: nn.Module) -> nn.Module:
+        """Make what replaces a layer; where weights are kept it is to begin as that layer."""
+        if self.keeping is None or not isinstance(layer_type, HighOrder):
+            return layer_type.replace(layer)
+        new = layer_type.replace(layer, keep_bias=True)
+        self.keeping.add(name, new, layer)
+        return new
 
     def _unsuited(self, name: str, layer: nn.Module) -> str | None:
         layer_type = self.types[name]
@@ -113,7 +132,7 @@ class Plan:
             self.kept.append(Kept("", type(net).__name__, f"norm={self.norm}: it has no norms to swap"))
 
     def _swap_activations(self, net: nn.Module) -> None:
-        bonds = Bonds(net)
+        bonds, found = Bonds(net), {}
         for name, module in list(net.named_modules()):
             if not is_activation(module) and uses_functional_activation(module):
                 reason = f"activation={self.activation}: its forward calls an activation function, not a module"
@@ -123,6 +142,11 @@ class Plan:
             if not self._among_swapped(net, name):
                 self.kept.append(Kept(name, type(module).__name__, "not between converted layers"))
             elif self._alone(net, bonds, name, module):
+                found[name] = module
+        stays = self.keeping.take_over(found, self.auto) if self.keeping else {}
+        self.kept += [Kept(name, type(found[name]).__name__, reason) for name, reason in stays.items()]
+        for name, module in found.items():
+            if name not in stays:
                 self._replace(net, module, name, make_activation(self.activation).to(next(net.parameters())))
 
     def _among_swapped(self, net: nn.Module, name: str) -> bool:
@@ -156,7 +180,7 @@ class Plan:
         self.new.append(new)
         own = str(getattr(new, "synapse", ""))
         functions = f"{new.main.synapse}, rank={new.rank}" if isinstance(new, LowRank) else own
-        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen, functions))
+        self.swapped.append(Swap(name, type(old).__name__, type(new).__name__, frozen, functions, self.keep))
 
 
 def skipped(left: tuple[str, ...], name: str, names: Sequence[str]) -> str | None:

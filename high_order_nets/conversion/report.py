@@ -16,11 +16,18 @@ class Swap:
     new: str
     frozen: bool = False
     functions: str = ""
+    kept: bool = False
+    """Whether it has the weights of the one before."""
+
+    @property
+    def layer(self) -> bool:
+        """Say whether it was a layer, and no norm or activation."""
+        return self.old in [layer.__name__ for layer in LAYERS]
 
     @property
     def fresh(self) -> bool:
         """Say whether its weights are new: those of a layer are, those of a norm are at their start anyway."""
-        return self.old in [layer.__name__ for layer in LAYERS]
+        return self.layer and not self.kept
 
     def written(self, functions: bool) -> str:
         """Say what became of what, with its functions or without."""
@@ -34,6 +41,19 @@ class Kept:
     name: str
     kind: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How far a layer that keeps its weights is off at first: rms of the difference, relative to that of the output.
+
+    Measured on normal inputs whose deviation is a quarter of the interval of its functions, by itself; nan on the meta
+    device. `obstacle` says why it cannot be equal; "" where it is, but for rounding.
+    """
+
+    name: str
+    error: float
+    obstacle: str = ""
 
 
 class Inexact(Protocol):
@@ -71,7 +91,8 @@ class Errors(Generic[Layer]):
 class Report:
     """Everything a conversion swapped and kept, with the parameter counts.
 
-    `parameters_reduced` counts, of all constants of a neuron's synapses, only one: what the functions need.
+    `parameters_reduced` counts, of all constants of a neuron's synapses, only one: what the functions need. Where
+    weights are kept, `likeness` says how alike each layer is, and `lost` what was taken out and nothing took over.
     """
 
     swapped: tuple[Swap, ...]
@@ -81,6 +102,13 @@ class Report:
     parameters_reduced: int
     divisor: float = 1.0
     added: str | None = None
+    likeness: tuple[Likeness, ...] = ()
+    lost: tuple[Kept, ...] = ()
+
+    @property
+    def equal(self) -> bool:
+        """Say whether the network gives what it gave, but for rounding."""
+        return not self.lost and not any(each.obstacle or each.error != each.error for each in self.likeness)
 
     @property
     def refusals(self) -> str:
@@ -103,13 +131,26 @@ class Report:
                 *([f"widths: divided by {self.divisor:.4g}; all weights are new"] if self.divisor != 1 else []),
                 *(f"swapped {count} × {what}" for what, count in swaps.items()),
                 *([f"added {self.added}"] if self.added else []),
-                *self._new_weights(),
+                *self._weights(),
                 *(f"kept {count} × {what}" for what, count in kept.items()),
             ]
         )
 
-    def _new_weights(self) -> list[str]:
-        fresh = [swap for swap in self.swapped if swap.fresh]
-        frozen = sum(swap.frozen for swap in fresh)
-        words = f"; {frozen} of {len(fresh)} are frozen, as they were" if frozen else ""
-        return [f"weights of swapped layers: new, to be trained{words}"] if fresh else []
+    def _weights(self) -> list[str]:
+        layers = [swap for swap in self.swapped if swap.layer]
+        frozen = sum(swap.frozen for swap in layers)
+        words = f"; {frozen} of {len(layers)} are frozen, as they were" if frozen else ""
+        state = "new, to be trained" if any(swap.fresh for swap in layers) else "kept"
+        return [*([f"weights of swapped layers: {state}{words}"] if layers else []), *self._alike()]
+
+    def _alike(self) -> list[str]:
+        """Say how alike layers with kept weights are, and what is missing between them."""
+        equal = sum(not each.obstacle for each in self.likeness)
+        reasons = dict.fromkeys(each.obstacle for each in self.likeness if each.obstacle)
+        found = {why: [each for each in self.likeness if each.obstacle == why] for why in reasons}
+        lost = Counter(f"{lost.kind} {lost.reason}" for lost in self.lost)
+        return [
+            *([f"{equal} of {len(self.likeness)} give what the ordinary ones gave"] if self.likeness else []),
+            *(f"{len(those)} off by up to {max(t.error for t in those):.2%}: {why}" for why, those in found.items()),
+            *(f"lost {count} × {what}" for what, count in lost.items()),
+        ]

@@ -32,6 +32,8 @@ class HighOrderLayer(nn.Module):
     neuron = "sum"
     follows = False
     """Whether the interval follows the inputs in training, batch by batch."""
+    start: Any = None
+    """What it was converted to begin as, a Start, until its interval is measured: `align` writes it anew then."""
     interval: Tensor | None
     running_mean: Tensor
     running_var: Tensor
@@ -74,6 +76,7 @@ class HighOrderLayer(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         saved = state_dict.get(f"{prefix}interval")
         if saved is not None and self.interval is None:
+            self.start = None
             self.interval = torch.empty_like(saved, device=self.weight.device, dtype=self.weight.dtype)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self._transform = self._exact_transform()  # at once, for whoever compiles the forward pass next

@@ -53,9 +53,9 @@ class HighOrder(LayerType):
         if self.rank and self.synapse.neuron == "product":
             raise ValueError(f"rank={self.rank}: product neurons have no sum to add to")
 
-    def replace(self, layer: nn.Module) -> nn.Module:
-        """Make the high-order layer that stands for the layer."""
-        bias = layer.bias is not None and not self.synapse.basis.has_constant
+    def replace(self, layer: nn.Module, *, keep_bias: bool = False) -> nn.Module:
+        """Make the high-order layer that stands for the layer, with a bias if it has one that is to be kept."""
+        bias = layer.bias is not None and (keep_bias or not self.synapse.basis.has_constant)
         main = _like(layer, self.synapse, bias=bias)
         if not self.rank:
             return main

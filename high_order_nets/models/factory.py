@@ -56,9 +56,10 @@ def _converted(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
         rules=rules,
         linear_output=config["linear_output"],
         pool_function=config["pool_function"],
+        weights=config["weights"],
     )
     kinds = [replacement, *(own.get("layer_type", "standard") for own in config["rules"].values())]
-    if any(kind not in (None, "standard") for kind in kinds) and not any(swap.fresh for swap in report.swapped):
+    if any(kind not in (None, "standard") for kind in kinds) and not any(swap.layer for swap in report.swapped):
         raise UserError(
             f"layer_type={config['choices']['layer_type']}: fits no layer of this network. {report.refusals}"
         )

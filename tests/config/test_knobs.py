@@ -33,6 +33,7 @@ from high_order_nets.models.likelihood import LIKELIHOODS
 from high_order_nets.models.resnet import STARTS
 from high_order_nets.models.transformer import POSITIONS, SOFTMAXES
 from high_order_nets.models.vision import STEMS
+from high_order_nets.names import WEIGHTS
 from high_order_nets.optim.schedules import SCHEDULES
 from high_order_nets.tasks import regression
 from high_order_nets.tasks.burgers import RESIDUALS
@@ -48,6 +49,7 @@ OURS: dict[str, Collection[str]] = {
     "base": BASES,
     "rescale_planes": COUNTS,
     "stem": STEMS,
+    "weights": WEIGHTS,
     "activation": {"auto", "none", "keep", *ACTIVATIONS},
     "loss": LOSSES,
     "block.recursion": RECURSIONS,

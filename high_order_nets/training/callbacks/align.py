@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
+from torch import nn
 
 from ...conversion.align import align, measured_layers, unaligned
 from ...layers import HighOrderLayer
@@ -32,21 +32,29 @@ class Align(pl.Callback):
         layers = unaligned(net)
         if batch_idx or not layers:
             return
-        inputs = batch[0]
+        inputs, starts = batch[0], {layer: layer.start for layer in layers.values()}
         align(net, inputs.to(pl_module.dtype) if inputs.is_floating_point() else inputs)
         if trainer.world_size > 1:
-            _share(trainer, list(layers.values()))
+            _share(trainer, starts)
         for other in averaged:
-            for name, interval in _found(layers).items():
-                other.get_submodule(name).interval = interval.clone()
+            _pass_on(layers, starts, other)
 
 
-def _found(layers: dict[str, HighOrderLayer]) -> dict[str, Tensor]:
-    """Give the intervals of the layers that the batch has reached, by name."""
-    return {name: layer.interval for name, layer in layers.items() if layer.interval is not None}
+def _pass_on(layers: dict[str, HighOrderLayer], starts: dict[HighOrderLayer, Any], net: nn.Module) -> None:
+    """Give the same layers of another network the intervals that the batch has reached, and what begins for them."""
+    for name, layer in layers.items():
+        other: Any = net.get_submodule(name)
+        if layer.interval is not None:
+            other.interval = layer.interval.clone()
+            if starts[layer]:
+                starts[layer].write(other)
+            other.start = None
 
 
-def _share(trainer: pl.Trainer, layers: list[HighOrderLayer]) -> None:
-    """Give all processes the intervals of rank 0."""
-    for layer, interval in zip(layers, trainer.strategy.broadcast([each.interval for each in layers]), strict=True):
+def _share(trainer: pl.Trainer, starts: dict[HighOrderLayer, Any]) -> None:
+    """Give all processes the intervals of rank 0; what is to begin as it was is written anew for them."""
+    intervals = trainer.strategy.broadcast([layer.interval for layer in starts])
+    for (layer, start), interval in zip(starts.items(), intervals, strict=True):
         layer.interval = interval if interval is None else interval.to(layer.weight)
+        if start and interval is not None:
+            start.write(layer)
