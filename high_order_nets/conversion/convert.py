@@ -10,7 +10,7 @@ from torch import nn
 from ..errors import UserError
 from ..layers import HighOrder, LayerType, LowRank, Synapse
 from ..layers.layer_type import LAYERS
-from ..names import beside_kept, layer_name
+from ..names import WEIGHTS, beside_kept, layer_name
 from .counting import count_parameters, count_reduced_parameters
 from .patterns import check_pattern, layer_names, matches
 from .plan import Plan, skipped
@@ -73,7 +73,9 @@ def convert(
         parent = nn.Sequential(module)
         net, report = convert(parent, layer_type, linear_output=False, rules=rules, **choices, **options)
         return net.get_submodule("0"), report
-    check_names(norm, activation, weights)
+    check_names(norm, activation)
+    if weights not in WEIGHTS:
+        raise UserError(f"weights={weights!r}: expected one of {', '.join(WEIGHTS)}")
     chosen = rules if isinstance(rules, Rules) else typed(convert, layer_type, options, rules or {})
     left = _left(skip, linear_output, layer_names(module))
     plan = _planned(module, chosen, norm, activation, left)

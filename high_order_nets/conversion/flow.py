@@ -86,7 +86,7 @@ class Flow:
                 return "what it changes in place is used elsewhere too"
             for end in self._ends(call):
                 if end.op == "call_module" and end.target in layers and end.target not in taking:
-                    return "the functions behind it cannot be it"
+                    return "the functions behind it cannot take it over"
                 if end.op != "call_module" or end.target not in taking:
                     return f"in front of {self._named(end)}"
         return None

@@ -148,7 +148,7 @@ class Report:
         equal = sum(not each.obstacle for each in self.likeness)
         reasons = dict.fromkeys(each.obstacle for each in self.likeness if each.obstacle)
         found = {why: [each for each in self.likeness if each.obstacle == why] for why in reasons}
-        lost = Counter(f"{lost.kind} {lost.reason}" for lost in self.lost)
+        lost = Counter(f"{lost.kind} ({lost.reason})" for lost in self.lost)
         return [
             *([f"{equal} of {len(self.likeness)} give what the ordinary ones gave"] if self.likeness else []),
             *(f"{len(those)} off by up to {max(t.error for t in those):.2%}: {why}" for why, those in found.items()),

@@ -11,7 +11,6 @@ from torchvision.ops import SqueezeExcitation
 
 from ..errors import UserError
 from ..layers import IBN, L2, IterNorm, MaxAbs, MaxCenter
-from ..names import WEIGHTS
 from .source import reader_of
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -45,14 +44,12 @@ NORMS = ("keep", "none", "batch", "layer", "group", "instance", *_WITHOUT_PARAME
 """The norms by name."""
 
 
-def check_names(norm: str, activation: str, weights: str) -> None:
-    """Refuse the name of a norm, of an activation or of where weights are from that is not known."""
+def check_names(norm: str, activation: str) -> None:
+    """Refuse the name of a norm or an activation that is not known."""
     if norm not in NORMS:
         raise UserError(f"norm={norm!r}: expected one of {', '.join(NORMS)}")
     if activation not in ("auto", "none", "keep", *ACTIVATIONS):
         raise UserError(f"activation={activation!r}: expected auto, none, keep or one of {', '.join(ACTIVATIONS)}")
-    if weights not in WEIGHTS:
-        raise UserError(f"weights={weights!r}: expected one of {', '.join(WEIGHTS)}")
 
 
 def make_activation(name: str) -> nn.Module:

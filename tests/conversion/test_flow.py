@@ -46,13 +46,13 @@ def test_the_largest_is_that_of_an_activation_only_if_it_never_falls() -> None:
     )
     assert isinstance(before(rising, "3"), nn.ReLU)
     assert before(other, "3") is None
-    assert stays(other) == {"1": "the functions behind it cannot be it"}
+    assert stays(other) == {"1": "the functions behind it cannot take it over"}
 
 
 def test_what_one_layer_cannot_hold_stays_for_all() -> None:
     net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
     found = Flow(net).stays(activations(net), ["0", "2", "4"], lambda name, _: name == "4")
-    assert found == {"1": "the functions behind it cannot be it"}
+    assert found == {"1": "the functions behind it cannot take it over"}
     assert Flow(net).stays(activations(net), ["0", "2"], lambda *_: True) == {"3": "in front of Linear"}
 
 

@@ -193,7 +193,7 @@ def test_what_functions_cannot_be_stays_under_auto() -> None:
     net = stack(nn.ReLU())
     new, report = kept(net, n=3)
     assert isinstance(new[1], nn.ReLU)
-    assert [(kept.name, kept.reason) for kept in report.kept] == [("1", "the functions behind it cannot be it")]
+    assert [(kept.name, kept.reason) for kept in report.kept] == [("1", "the functions behind it cannot take it over")]
     assert report.equal
     close(new, net, torch.randn(2, 3, 5, 5))
     helped, report = kept(net, n=3, base="relu")
@@ -231,7 +231,7 @@ def test_in_front_of_a_sum_nothing_takes_an_activation_over() -> None:
     assert not any(isinstance(module, nn.ReLU) for module in out.modules())
     assert {lost.reason for lost in report.lost} == stay
     assert not report.equal
-    assert "lost 1 × ReLU in front of add" in str(report)
+    assert "lost 1 × ReLU (in front of add)" in str(report)
     assert {each.obstacle for each in report.likeness} == {""}, "each layer by itself is what it was"
 
 
