@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from math import isnan
 from typing import Generic, Protocol, TypeVar
 
 from ..layers.layer_type import LAYERS
@@ -108,7 +109,8 @@ class Report:
     @property
     def equal(self) -> bool:
         """Say whether the network gives what it gave, but for rounding."""
-        return not self.lost and not any(each.obstacle or each.error != each.error for each in self.likeness)
+        alike = not any(each.obstacle or isnan(each.error) for each in self.likeness)
+        return alike and not self.lost and self.divisor == 1 and all(swap.kept for swap in self.swapped)
 
     @property
     def refusals(self) -> str:

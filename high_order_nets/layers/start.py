@@ -72,13 +72,15 @@ class Start:
     def error(self, layer: HighOrderLayer, module: nn.Module) -> float:
         """Measure how far `module`, which holds the layer, is off: rms of y' - y, relative to that of y.
 
-        On normal inputs whose deviation is a quarter of the functions' interval. nan on the meta device.
+        On normal inputs whose deviation is a quarter of the functions' interval, and on the CPU, where products are
+        not shortened. nan on the meta device.
         """
         if layer.weight.is_meta:
             return float("nan")
         x, training = self._inputs(layer), module.training
-        wanted = self.ordinary(x if self.activation is None else deepcopy(self.activation).to(x)(x.clone()))
-        missed = module.eval()(x) - wanted
+        activated = x if self.activation is None else deepcopy(self.activation).to(x)(x.clone())
+        wanted = _on_cpu(self.ordinary)(activated)
+        missed = _on_cpu(module.eval())(x) - wanted
         module.train(training)
         size, off = float(wanted.double().norm()), float(missed.double().norm())
         return off / size if size else off
@@ -121,7 +123,7 @@ class Start:
         size = getattr(layer, "kernel_size", ())
         shape = (IMAGES, layer.inputs.channels, *self._sizes(layer)) if size else (ROWS, layer.inputs.channels)
         x = torch.randn(shape, generator=torch.Generator().manual_seed(0), device="cpu", dtype=torch.float32)
-        return (x * (layer.synapse.basis.length / DEVIATIONS)).to(layer.weight)
+        return (x * (layer.synapse.basis.length / DEVIATIONS)).to(layer.weight.dtype)
 
     def _sizes(self, layer: Any) -> list[int]:
         """Give the sizes of images: what a kernel spans and as much as it may pad, and some outputs more."""
@@ -130,3 +132,8 @@ class Start:
         steps = getattr(layer, "dilation", (1,) * len(layer.kernel_size))
         reach = [step * (size - 1) for step, size in zip(steps, layer.kernel_size, strict=True)]
         return [OUTPUTS + span + pad for span, pad in zip(reach, pads, strict=True)]
+
+
+def _on_cpu(module: nn.Module) -> nn.Module:
+    """Give the module if it is there, else a copy."""
+    return module if all(p.device.type == "cpu" for p in module.parameters()) else deepcopy(module).cpu()

@@ -425,7 +425,10 @@ def test_torchvisions_networks_keep_everything(build: Callable[..., nn.Module]) 
         close(new, net, x, 1e-4)
 
 
-def test_the_text_of_an_older_report_stays() -> None:
-    report = Report((), (), 1, 2, 2)
-    assert str(report) == "parameters: 1 → 2 (2 without redundant constants)"
-    assert report.equal
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"layer_type": "standard", "norm": "group"}, {"layer_type": "standard", "rescale_planes": 2}],
+    ids=str,
+)
+def test_what_is_drawn_is_not_equal(options: dict) -> None:
+    assert not convert(residual(), **options)[1].equal
