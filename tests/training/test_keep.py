@@ -88,7 +88,7 @@ def test_processes_write_functions_for_the_interval_of_the_first_one() -> None:
     layer, _ = convert(ordinary, "polynomial", n=3, scale="auto", domain="linear", weights="keep")
     theirs = torch.tensor([[0.0] * 3, [0.25] * 3])
     trainer: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(broadcast=lambda _own: [theirs]))
-    task: Any = SimpleNamespace(net=nn.Sequential(layer), dtype=torch.float32)
+    task: Any = SimpleNamespace(nets=[nn.Sequential(layer)], dtype=torch.float32)
     Align().on_train_batch_start(trainer, task, (x, None), 0)
     assert layer.interval.equal(theirs)
     torch.testing.assert_close(layer(x), ordinary(x), rtol=1e-5, atol=1e-5)
