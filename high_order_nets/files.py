@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, whenever the process or the machine dies."""
 
+import hashlib
 import json
 import math
 import os
@@ -57,6 +58,12 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     """Write the file whole or not at all."""
     write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sweep(folder: Path) -> None:

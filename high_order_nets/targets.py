@@ -14,12 +14,13 @@ from . import allow
 from .errors import UserError, nearest, show
 
 BASES = "high_order_nets.basis."
+TORCHVISION = "torchvision.models."
 RESNETS = "high_order_nets.models.resnet."  # whose builders take the block of block=
 LAYER_TYPES = "high_order_nets.layers.structured."  # those that are no basis
 # What each part of the config may name. A new library of optimizers or models is one more prefix here.
 PREFIXES: dict[str, tuple[str, ...]] = {
     "layer_type": (BASES, LAYER_TYPES),
-    "model_name": ("torchvision.models.", "high_order_nets.models."),
+    "model_name": (TORCHVISION, "high_order_nets.models."),
     "optimizer": ("torch.optim.", "lion_pytorch.", "pytorch_optimizer.", "high_order_nets."),
 }
 LOSSES = ("loss", "task.loss")

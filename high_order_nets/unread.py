@@ -126,13 +126,19 @@ CONDITIONS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = 
         lambda c: not (at(c, "dataset.augment.cutmix") or at(c, "dataset.augment.mixup")),
     ),
     (RANDAUGMENT, "dataset.augment.policy", lambda config: at(config, "dataset.augment.policy") != "rand"),
+    (("init_from.partial",), "init_from.path", lambda config: config["init_from"]["path"] is None),
+    (("dataset.normalize", "dataset.interval"), "pretrained", lambda config: config["pretrained"]),
     (("dataset.subset",), "train_fraction", lambda c: c["train_fraction"] == 1 and c["val_fraction"] == 0),
     (("predictions",), "task", lambda config: config["task"].get("name") not in ("classification", "language")),
     (("matmul_precision",), "precision", lambda config: config["precision"] == "64-true"),
     (("max_epochs",), "trainer", lambda config: is_debug(config) and config["max_epochs"] != DEBUG_EPOCHS),
     (("limit_batches",), "trainer", lambda config: is_debug(config) and config["limit_batches"] not in (None, 1)),
     (("batch_size",), "trainer", lambda config: is_debug(config) and config["batch_size"] > DEBUG_IMAGES),
-    (("early_stopping", "epochs_per_layer", "refine", "scheduler.factor", "scheduler.patience"), "trainer", is_debug),
+    (
+        ("early_stopping", "epochs_per_layer", "refine", "unfreeze_at", "scheduler.factor", "scheduler.patience"),
+        "trainer",
+        is_debug,
+    ),
     (("plots.layers", "plots.every_n_epochs"), "plots.enabled", lambda config: not config["plots"]["enabled"]),
 )
 """Knobs that the program itself reads: by which setting, and when, they are left unread.

@@ -16,13 +16,13 @@ from omegaconf.errors import OmegaConfBaseException
 from .. import allow, targets, unread
 from ..errors import UserError, expected, nearest, show, twin
 from ..paths import conf_dir
-from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, Config, at, deciding, is_debug, walk
-from . import guard, layer_rules, offered
+from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, OPEN, Config, at, deciding, is_debug, walk
+from . import guard, layer_rules, offered, tuning
 from .automatic import settled
 from .catalogue import GROUPS, SEVERAL
 from .growing import grown
 from .knobs import check_values
-from .overrides import ALIASES, OPEN, RENAMED, search_path
+from .overrides import ALIASES, RENAMED, search_path
 from .own_code import names_code
 
 HELP = "; high-order-nets train --help lists them"
@@ -41,7 +41,7 @@ def to_plain(config: DictConfig, choices: Mapping[str, Any]) -> Config:
     Refinements that are planned by where they end are written out, and what auto says of intervals.
     """
     plain: Any = OmegaConf.to_container(_own(config), resolve=True, throw_on_missing=True)
-    named = layer_rules.named(plain) | {"logger": plain.get("logger", {})}
+    named = tuning.named(layer_rules.named(plain)) | {"logger": plain.get("logger", {})}
     chosen = {group: choices.get(group) for group in GROUPS} | {"logger": "+".join(named["logger"]) or "none"}
     return settled(grown(named | {"choices": chosen}))
 
@@ -204,7 +204,7 @@ def check_key(override: Override, known: list[str]) -> None:
     """Refuse a key that is not there, or that is added or removed."""
     _check_plain(override, known)
     key = override.key_or_group
-    if key not in known:
+    if key not in known and not (override.is_force_add() and key.startswith(tuning.RATES)):
         if meant := twin(key, known):
             raise UserError(
                 f"{override.input_line}: did you mean {meant}={str(override.input_line).partition('=')[2]}?"
@@ -219,7 +219,7 @@ def check_key(override: Override, known: list[str]) -> None:
 
 def _check_plain(override: Override, known: list[str]) -> None:
     """Refuse +key=value and ~key, other than of Hydra's own part."""
-    adds = override.is_add() or (override.is_force_add() and override.key_or_group not in OPEN)
+    adds = override.is_add() or (override.is_force_add() and not override.key_or_group.startswith(OPEN))
     if override.is_hydra_override() or not (adds or override.is_delete()):
         return
     line, verb = override.input_line, "removed" if override.is_delete() else "added"

@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .. import unread
+from .. import settings, unread
 from ..errors import UserError, show
 from ..names import TORCHVISION
 from ..paths import conf_dir, project_root
@@ -133,7 +133,7 @@ def _plan(arguments: Arguments, loader: ConfigLoader) -> Plan:
     first = [lines[0] for lines in (values | grids[0]).values()]
     checked = checker.check(first)
     config = checker.compose(first)
-    typed = [key.lstrip("+~") for each in (values, *grids) for key in each]
+    typed = [settings.typed(key) for each in (values, *grids) for key in each]
     given = [str(o.input_line) if o.is_sweep_override() else jobs.values(o)[0] for o in overrides]
     if not arguments.multirun:
         if config.hydra.mode not in (None, RunMode.RUN):

@@ -13,13 +13,9 @@ from .keeping import check_kept
 from .own_code import CALLBACKS, CODE
 from .recipes import check_recipe
 from .refinement import PARTS, check_refinement
-from .rules import Rule, is_number, is_whole, number, whole, word
+from .rules import NAME, NAMES, NULL, Rule, is_number, is_whole, number, whole, word
+from .tuning import TUNING, check_tuning
 
-NULL = Rule("null", lambda value: value is None)
-_STRINGS = Rule(
-    "a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value)
-)
-_STRING = Rule("a name", lambda value: isinstance(value, str))
 _TAGS = Rule(
     "a list of words without commas, such as [baseline,small]",
     lambda value: isinstance(value, list) and all(isinstance(tag, str) and tag and "," not in tag for tag in value),
@@ -84,7 +80,7 @@ RULES: dict[str, Rule] = {
     "stem": word("auto", "cifar", "cifar2", "imagenet"),
     "activation": word(*ACTIVATIONS),
     "weights": word(*WEIGHTS),
-    "skip": _STRINGS | _STRING,
+    "skip": NAMES | NAME,
     "rules": _RULES,
     "loss": word("cross_entropy", "mse") | CODE,
     "label_smoothing": number("[0, 1)"),
@@ -131,12 +127,12 @@ RULES: dict[str, Rule] = {
     "dataset.edge_points": whole("[1, inf)"),
     "dataset.test_points": whole("[1, inf)"),
     "dataset.noise": number("[0, inf)"),
-    "dataset.path": _STRING | NULL,
+    "dataset.path": NAME | NULL,
     "dataset.photograph": word(*PHOTOGRAPHS),
     "dataset.size": whole("[1, 4096]") | NULL,
     "dataset.channels": _CHANNELS | NULL,
-    "dataset.inputs": _STRINGS | NULL,
-    "dataset.outputs": _STRINGS | NULL,
+    "dataset.inputs": NAMES | NULL,
+    "dataset.outputs": NAMES | NULL,
     "dataset.test_fraction": number("(0, 1)"),
     "dataset.augment.crop": whole("[0, inf)"),
     "dataset.augment.rotation": number("[0, 180]"),
@@ -171,7 +167,7 @@ RULES: dict[str, Rule] = {
     "scheduler.patience": whole("[0, inf)"),
     "plots.every_n_epochs": whole("[1, inf)") | NULL,
     "plots.format": word("png", "pdf", "svg"),
-    "plots.layers": whole("[1, inf)") | _STRINGS | _STRING,
+    "plots.layers": whole("[1, inf)") | NAMES | NAME,
     "model_name.emsize": whole("[1, inf)"),
     "model_name.nhid": whole("[1, inf)"),
     "model_name.nlayers": whole("[1, inf)"),
@@ -190,7 +186,7 @@ RULES: dict[str, Rule] = {
     "model_name.coordinates.waves": whole("[0, inf)"),
     "model_name.coordinates.deviation": number("(0, inf)"),
     "model_name.omega": number("(0, inf)"),
-    **{f"{part}.layer_type": _STRING | NULL for part in PARTS},
+    **{f"{part}.layer_type": NAME | NULL for part in PARTS},
     **{f"{part}.n": whole("[1, inf)") | NULL for part in PARTS},
     **{f"{part}.segments": whole("[1, inf)") | NULL for part in PARTS},
     **{f"{part}.scale": number("[1e-6, 1e6]") | NULL for part in PARTS},
@@ -219,6 +215,7 @@ RULES: dict[str, Rule] = {
     "block.gate": word("none", "quadratic", "se"),
     "block.reduction": whole("[1, inf)"),
     **places.RULES,
+    **TUNING,
 }
 
 
@@ -304,6 +301,7 @@ def _check_together(config: Config) -> None:
     check_functions(config, config["functions"])
     places.check(config)
     check_kept(config)
+    check_tuning(config)
     check_dimensions(config, "layer_type", config["choices"]["layer_type"])
 
 

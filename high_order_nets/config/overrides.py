@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from ..allow import FLAG, covers
 from ..errors import UserError, expected, nearest, twin
+from ..settings import DOT, OPEN
 from .catalogue import CHOICES, GROUPS, KEYS, PARTS, everyday_knobs, group_knobs
 
 RENAMED = {
@@ -35,8 +36,10 @@ REFINES = "mlp.p_refine"
 NONLINEARITY = {"true": "keep", "false": "none"}
 # Taken as typed: text has commas, checkpoints have names such as epoch=3.ckpt.
 LITERAL = ("text", "notes", "path", "ckpt", "resume", "dataset.root", "dataset.path")
-OPEN = ("rules",)
-"""Knobs whose keys are the user's own, which Hydra takes only where they are said to be new."""
+SOURCE = ("init_from", "init_from.path")
+"""Weights to start from: places that are as seen from where the line is typed."""
+RATE = re.compile(r"(?:lr|learning_rates?)\.(.+)")
+"""The learning rate of a part."""
 ALIASES = (*RENAMED, "nonlinearity", "run_dir")
 GRID = "+"
 """The word that begins a grid of a sweep; the words before the first are shared by all."""
@@ -167,6 +170,9 @@ def _rewrite(argument: str, multirun: bool) -> str:
         return f"{key}={quote(value)}"
     if key == "logger":  # a group of several, which Hydra does not let be null
         value = re.sub(r"\bnull\b", "none", value)
+    if key in SOURCE:
+        key, words = SOURCE[-1], value.split(",") if multirun else [value]
+        value = ",".join(_source(argument, word) for word in words)
     return _readable(opened(RENAMED.get(key, key)), value)
 
 
@@ -178,8 +184,18 @@ def _of_own(key: str, value: str) -> str | None:
 
 
 def opened(key: str) -> str:
-    """Return the key as Hydra takes it, where it is that of a knob with keys of the user's own."""
+    """Return the key as Hydra takes it, where it is that of a knob with keys of the user's own: as one that is new."""
+    if (part := RATE.fullmatch(key)) and not re.fullmatch(r"[A-Za-z_][\w.-]*", part[1], re.ASCII):
+        raise UserError(f"{key}: its name is a pattern; did you mean learning_rates={{{part[1]}:0.01}}?")
+    if part:
+        return f"++learning_rates.{part[1].replace('.', DOT)}"
     return f"++{key}" if key in OPEN else key
+
+
+def _source(argument: str, word: str) -> str:
+    if not word:
+        raise UserError(f"{argument}: expected a run's folder, a checkpoint or a file of weights")
+    return word if word == "null" else quote(str(Path(word).expanduser().absolute()))
 
 
 def _readable(key: str, value: str) -> str:

@@ -32,6 +32,11 @@ class Rule:
             raise UserError(f"{key}={show(value)}: expected {self.words}{hint}")
 
 
+NULL = Rule("null", lambda value: value is None)
+NAME = Rule("a name", lambda value: isinstance(value, str))
+NAMES = Rule("a list of names", lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value))
+
+
 def number(interval: str) -> Rule:
     """Return the rule of a finite number in an interval such as '(0, 1]'."""
     inside = _inside(interval)

@@ -17,8 +17,10 @@ from .base import Data
 from .images.augment import Augment
 from .images.mix import Mix
 from .images.module import ImageDataModule, ImageSettings
+from .images.normalise import Normalisation
 from .images.own.prepare import LISTINGS, WANTED, OwnRequest, load_own
 from .images.prepared import load_images
+from .images.pretrained import of_weights, weights_of
 from .images.tensors import ImageData
 from .points.burgers import burgers_points
 from .points.module import PointDataModule, PointSettings
@@ -39,6 +41,7 @@ def image_data_module(config: Mapping[str, Any]) -> ImageDataModule:
 def _of_images(images: ImageData, config: Mapping[str, Any]) -> ImageDataModule:
     dataset = config["dataset"]
     settings = ImageSettings(
+        normalisation=_of_weights(config),
         **_changes(dataset["augment"]) if config["augment"] else {},
         **{key: dataset[key] for key in ("subset", "normalize", "interval", "image_size")},
         **{key: config[key] for key in ("batch_size", "seed", "train_fraction", "val_fraction", "num_workers")},
@@ -48,6 +51,9 @@ def _of_images(images: ImageData, config: Mapping[str, Any]) -> ImageDataModule:
     if split != "official":
         held_out = f"{len(images.test_images):,} of the training images, which are held out"
         log.info("dataset.split=%s: the figures of the test are of %s; the test images are not read", split, held_out)
+    if settings.normalisation is not None and images.channels != len(settings.normalisation.offset):
+        rule = f"torchvision's weights take three, and dataset={config['choices']['dataset']} has {images.channels}"
+        raise UserError(f"pretrained=true: of the colours {rule}; take another data set")
     if len(images.classes) < 2:
         rule = "telling classes apart needs at least two, named in the metadata `classes` of its file"
         raise UserError(f"dataset={config['choices']['dataset']}: holds one class, {', '.join(images.classes)}; {rule}")
@@ -65,6 +71,13 @@ def _images(dataset: Config) -> ImageData:
     path, root = (Path(str(dataset[each])).expanduser().absolute() for each in (key, "root"))
     options = ("image_size", "channels", "test_fraction", "skip_unreadable")
     return load_own(OwnRequest(name, path, root, **{each: dataset[each] for each in options}))
+
+
+def _of_weights(config: Mapping[str, Any]) -> Normalisation | None:
+    """Give the scaling that torchvision's weights were trained with, where the network begins with them."""
+    if not config.get("pretrained"):
+        return None
+    return of_weights(weights_of(config["model_name"]["_target_"]), config["dataset"]["image_size"])
 
 
 def _changes(augment: Config) -> dict[str, Any]:

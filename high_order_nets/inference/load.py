@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .. import allow as permission
 from ..conversion.growth import refined_to
 from ..data.images.module import ImageDataModule
-from ..data.images.normalise import Normalisation
+from ..data.images.normalise import MODES, Normalisation
 from ..data.points.module import PointDataModule
 from ..data.points.scaling import Scaling
 from ..data.spec import ImageSpec, PointSpec, Spec, TextSpec
@@ -24,7 +24,7 @@ from ..errors import UserError
 from ..models.autoencoder import ConvAutoencoder
 from ..models.factory import network
 from ..models.stages import Staged, complete
-from ..run.checkpoints import load_state, read_checkpoint, refined_epoch
+from ..run.checkpoints import load_state, network_state, read_checkpoint, refined_epoch
 from ..run.folder import metrics_of
 from ..run.layout import USED_OF, is_weights, locate, run_of
 from ..settings import Config, at, upgraded
@@ -119,11 +119,7 @@ class _Kind(NamedTuple):
 
 def _read_checkpoint(path: Path, weights: str) -> _Saved:
     checkpoint, prefix = read_checkpoint(path), PREFIXES[weights]
-    state = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in checkpoint["state_dict"].items()
-        if isinstance(name, str) and name.startswith(prefix)
-    }
+    state = network_state(checkpoint, prefix)
     own = str(at(checkpoint["config"], "dataset._target_")).rpartition(".")[2]  # a Data of one's own
     names = (*(kind.data for kind in KINDS.values()), own)
     about = next((checkpoint[name] for name in names if name in checkpoint), {})
@@ -157,13 +153,15 @@ def _checked(about: Any, path: Path) -> tuple[tuple[str, ...], Normalisation]:
     try:
         classes, saved = about["classes"], about["normalisation"]
         offset, factor, size = saved["offset"], saved["factor"], saved["image_size"]
+        resize, mode = saved.get("resize"), saved.get("mode", "bilinear")
         names = isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
         numbers = len(offset) == len(factor) > 0 and all(math.isfinite(number) for number in (*offset, *factor))
-        if not names or not numbers or not isinstance(size, int) or not 1 <= size <= LARGEST_IMAGE:
+        sizes = isinstance(size, int) and 1 <= size <= (size if resize is None else resize) <= LARGEST_IMAGE
+        if not names or not numbers or not sizes or mode not in MODES:
             raise ValueError
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise UserError(f"ckpt={path}: does not say its classes and normalisation; train it again") from error
-    return tuple(classes), Normalisation(tuple(offset), tuple(factor), size)
+    return tuple(classes), Normalisation(tuple(offset), tuple(factor), size, resize, mode)
 
 
 def _of_images(saved: _Saved, path: Path) -> Classifier | Autoencoder:

@@ -24,6 +24,8 @@ from ..settings import Config
 from ..targets import resolve
 from .blocks import BlockType
 from .drop_path import set_drop_path
+from .pretrained import RESCALES
+from .transfer import Source
 from .vision import image_classifier
 
 KNOBS = {"dropout": "input_dropout", "noise": "input_noise"}
@@ -32,20 +34,47 @@ TAKERS = {"vocabulary": "text", "inputs": "points"}
 """By a parameter of a builder, the data that it takes; all others take images."""
 
 
-def network(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
-    """Build the network of a resolved config for such data; the global random state decides the weights."""
-    net, report = _converted(config, spec)
+def network(config: Config, spec: Spec, source: Source | None = None) -> tuple[nn.Module, Report]:
+    """Build the network of a resolved config for such data; the global random state decides the weights.
+
+    With a source of weights it begins with those, or, under weights=keep, the ordinary network that it is made of.
+    """
+    net, report = _begun(config, spec, source)
     if config["drop_path"] is not None:
         set_drop_path(net, config["drop_path"])
     return net, report
 
 
-def _converted(config: Config, spec: Spec) -> tuple[nn.Module, Report]:
+def _begun(config: Config, spec: Spec, source: Source | None) -> tuple[nn.Module, Report]:
     replacement = layer_type(config)
     if "layer_type" in signature(_builder(config)).parameters:
-        return _built(config, spec, replacement)
+        net, report = _built(config, spec, replacement)
+    else:
+        standard = _standard(config, spec)
+        net, report = _converted(config, standard, replacement)
+        if source is not None and _is_ordinary(standard, net, source, config):
+            source.load(standard)
+            return _converted(config, standard, replacement)
+    if source is not None:
+        source.load(net)
+    return net, report
+
+
+def _is_ordinary(standard: nn.Module, net: nn.Module, source: Source, config: Config) -> bool:
+    """Say whether weights are for the ordinary network before it is converted; refuse those of one that starts anew."""
+    before, after = len(source.misfits(standard)), len(source.misfits(net))
+    if config.get("weights") == "keep":
+        return before <= after
+    if after and not before and not source.partial and config["layer_type"]["_target_"] is not None:
+        advice = "add weights=keep, or take layer_type=standard"
+        rule = f"of the ordinary network, and layer_type={config['choices']['layer_type']} begins anew; {advice}"
+        raise UserError(f"{source.said}: {rule}")
+    return False
+
+
+def _converted(config: Config, standard: nn.Module, replacement: LayerType | None) -> tuple[nn.Module, Report]:
+    """Convert the ordinary network, which stays as it is; UserError where nothing of it can be replaced."""
     rules = Rules(config["rules"], partial(layer_type, config))
-    standard = _standard(config, spec)
     net, report = convert(
         standard,
         replacement,
@@ -76,8 +105,11 @@ def _standard(config: Config, spec: Spec) -> nn.Module:
         node["block"] = BlockType(options.pop("name"), options)
     if isinstance(spec, ImageSpec):
         sizes = {"channels": spec.channels, "classes": len(spec.classes), "image_size": spec.image_size}
+        if config["pretrained"]:
+            node |= {"transform_input": True} if build.__name__ in RESCALES else {}
+        stem = "imagenet" if config["pretrained"] and config["stem"] == "auto" else config["stem"]
         called = config["choices"]["model_name"]
-        return image_classifier(build, **sizes, stem=config["stem"], width=width, options=node, called=called)
+        return image_classifier(build, **sizes, stem=stem, width=width, options=node, called=called)
     net = build(**_offered(build, spec, config), **node)
     if width != 1:
         scale_width(net, 1 / width, f"width={width:g}")

@@ -10,17 +10,17 @@ from ..errors import UserError
 from .simple import Simple
 
 
-def split(net: nn.Module) -> tuple[list[nn.Module], nn.Module]:
+def split(net: nn.Module, said: str = "layer_by_layer=true") -> tuple[list[nn.Module], nn.Module]:
     """Split a classifier into its stages and its head; the modules are shared, not copied.
 
-    Raises UserError for networks other than ResNets and simple.
+    Raises UserError, which begins with what was `said`, for networks other than ResNets and simple.
     """
     if isinstance(net, ResNet):
         stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
         return [stem, net.layer1, net.layer2, net.layer3, net.layer4], net.fc
     if isinstance(net, Simple):
         return list(net.features.children()), net.fc
-    raise UserError(f"layer_by_layer=true: {type(net).__name__} has no stages; ResNets and simple have")
+    raise UserError(f"{said}: {type(net).__name__} has no stages; ResNets and simple have")
 
 
 class Staged(nn.Module):

@@ -37,7 +37,7 @@ def image_classifier(
     """
     called = called or build.__name__
     if any((options or {}).get(key) not in (None, False) for key in ("weights", "pretrained")):
-        raise UserError(f"model_name={called}: weights of other data do not fit; leave weights out of its file")
+        raise UserError(f"model_name={called}: leave weights out of its file; pretrained=true takes them")
     try:
         net = build(**_keywords(build, channels, classes, image_size), **(options or {}))
     except (ValueError, AssertionError, TypeError) as error:

@@ -31,6 +31,11 @@ def parameter_groups(net: nn.Module, weight_decay: float, **options: Mapping[str
     return _groups(net, weight_decay, _kind, options)
 
 
+def is_of_functions(group: Mapping[str, Any]) -> bool:
+    """Say whether a group, or a part of one by its rate, holds functions that connections share."""
+    return str(group.get("name")).partition("/")[0] in (FUNCTIONS, DEVIATIONS)
+
+
 def regroup(checkpoint: dict[str, Any], net: nn.Module) -> None:
     """Bring a checkpoint of an older version, in place, to the groups of today: by the same parameters."""
     (state,) = checkpoint["optimizer_states"]

@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
 from ..settings import Config, validates
-from .groups import DEVIATIONS, FUNCTIONS
+from .groups import is_of_functions
 
 
 def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str, Any] | None:
@@ -29,8 +29,7 @@ def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str,
     def of_functions(step: int) -> float:
         return factor(step) * freedom(functions, step / max(1, steps))
 
-    names = [group.get("name") for group in optimizer.param_groups]
-    factors = [of_functions if name in (FUNCTIONS, DEVIATIONS) else factor for name in names]
+    factors = [of_functions if is_of_functions(group) else factor for group in optimizer.param_groups]
     return {"scheduler": schedules.LambdaLR(optimizer, factors), "interval": "step"}
 
 

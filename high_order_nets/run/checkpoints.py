@@ -34,6 +34,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint | {"config": upgraded(checkpoint["config"], f"ckpt={path}")}
 
 
+def network_state(checkpoint: dict[str, Any], prefix: str = "net.") -> dict[str, Tensor]:
+    """Give a network's own part of a checkpoint's weights, by the names that the network has for them."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in checkpoint["state_dict"].items()
+        if isinstance(name, str) and name.startswith(prefix)
+    }
+
+
 def load_state(module: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Load weights into the module; UserError where they belong to another one.
 

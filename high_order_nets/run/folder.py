@@ -11,7 +11,7 @@ import yaml
 from .. import unread
 from ..errors import UserError
 from ..metrics import headline
-from ..settings import ABSENT, Config, at, is_unread, upgraded
+from ..settings import ABSENT, Config, at, is_unread, typed, upgraded
 from .layout import CONFIG, JOB, METRICS, OVERRIDES, SWEEP
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C is ten times faster
@@ -144,7 +144,7 @@ def _missing(folder: Path) -> Iterator[Run]:
 
 def _keys(overrides: Path) -> list[str]:
     lines = yaml.load(overrides.read_text(encoding="utf-8"), _Loader) or []
-    return [str(line).lstrip("+~").partition("=")[0] for line in lines]
+    return [typed(str(line).partition("=")[0]) for line in lines]
 
 
 def _number(folder: Path) -> int | None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +17,7 @@ from ..metrics import AVERAGED
 from ..optim.degree_decay import DecayByDegree
 from .average import Average
 from .sharding import shard
+from .tuning import Frozen
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -109,6 +110,8 @@ class Task(pl.LightningModule, ABC):
         self._objectives = () if objective is None else (objective,)  # in a tuple, which registers no module
         self.averaged = None if ema_decay is None else Average(net, ema_decay)
         self._accumulate = accumulate
+        self.frozen: Frozen | None = None
+        """The parts of the network that are not trained."""
         self.items = 0
         """Items in the last training batch."""
         self.explain: Callable[[Diverged], None] = _leave
@@ -142,6 +145,13 @@ class Task(pl.LightningModule, ABC):
         """Give each process sums of its own: torchmetrics', unlike weights, reach spawned ones as shared memory."""
         for figures in self.figures.values():
             figures.reset()  # type: ignore[operator]
+
+    def train(self, mode: bool = True) -> Self:
+        """Leave frozen parts in evaluation."""
+        super().train(mode)
+        if self.frozen is not None:
+            self.frozen.settle(self.net)
+        return self
 
     def configure_model(self) -> None:
         """Share the parameters out among processes, under trainer=fsdp; Lightning then has a mesh of them."""
@@ -270,7 +280,7 @@ class Task(pl.LightningModule, ABC):
     @torch.no_grad()
     def _clamp_weights(self, bound: float) -> None:
         for module in self.net.modules():
-            if isinstance(module, HighOrderLayer) and isinstance(module.weight, nn.Parameter):
+            if isinstance(module, HighOrderLayer) and _is_trained(module.weight):
                 module.weight.clamp_(-bound, bound)
 
     def configure_optimizers(self) -> Any:
@@ -304,6 +314,10 @@ class Task(pl.LightningModule, ABC):
         figures = self.make_metrics(split) | {loss: MeanMetric(nan_strategy="disable")}
         # Without groups, which torchmetrics forms in the first step only: each has its own tensors from the start.
         return MetricCollection(figures, prefix=f"{split}_{way}", compute_groups=False)  # type: ignore[arg-type]
+
+
+def _is_trained(weight: Tensor) -> bool:
+    return isinstance(weight, nn.Parameter) and weight.requires_grad
 
 
 def _gathered(value: Tensor, processes: int) -> Tensor:

@@ -19,10 +19,12 @@ from ..data.spec import Spec
 from ..errors import UserError
 from ..models.factory import network
 from ..models.stages import Staged
+from ..models.transfer import Source
 from ..optim.factory import make_optimizers
 from ..settings import Config, is_debug
-from .base import Task
+from .base import MakeOptimizers, Task
 from .smoothness import Smoothness
+from .tuning import frozen, rates
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,21 @@ class Experiment:
     macs: int
 
 
-def build(config: Config) -> Experiment:
-    """Build data, network and task of a resolved config; the global random state decides the weights."""
+def build(config: Config, source: Source | None = None) -> Experiment:
+    """Build data, network and task of a resolved config; the global random state decides the weights.
+
+    With a source of weights the network begins with those.
+    """
     data = make_data(config)
     spec = data.spec
     _check_machine(config)
-    net, report = network(config, spec)
+    net, report = network(config, spec, source)
     _check_training(net, min(config["batch_size"] // config["accumulate"], 2), spec)
     macs = _macs(net, spec)
     trained = _staged(net, config, spec) if config["layer_by_layer"] else net
-    return Experiment(data, net, make_task(trained, config, spec), report, macs)
+    task = make_task(trained, config, spec)
+    task.frozen = frozen(trained, config)
+    return Experiment(data, net, task, report, macs)
 
 
 def _check_machine(config: Config) -> None:
@@ -98,7 +105,7 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
         raise UserError(f"task={name}: cannot train {model}, which is for task={only}; choose another model")
     parameters = _parameters(Task.registry[name])
     known = {**spec.offers(), **config, **node, "net": net}
-    known["make_optimizers"] = carried(partial(make_optimizers, config))
+    known["make_optimizers"] = carried(_optimizers(net, config))
     functions = config["functions"]
     known |= {"objective": Smoothness(functions["smoothness"])} if functions["smoothness"] else {}
     known |= {"decay_by_degree": functions["decay_by_degree"], "ema_decay": config["ema"]["decay"]}
@@ -109,6 +116,11 @@ def make_task(net: nn.Module, config: Config, spec: Spec) -> Task:
         data = f"dataset={config['choices']['dataset']} is {spec.kind}"
         raise UserError(f"task={name}: needs {', '.join(missing)}, and {data}; choose another task")
     return Task.registry[name](**{key: known[key] for key in parameters if key in known})
+
+
+def _optimizers(net: nn.Module, config: Config) -> MakeOptimizers:
+    """Give what makes the optimizer and its schedule, at the rates that parts of the network have of their own."""
+    return partial(make_optimizers, config, rates=rates(net, config))
 
 
 def _parameters(task: type[Task]) -> dict[str, Parameter]:

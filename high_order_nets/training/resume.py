@@ -20,13 +20,15 @@ log = logging.getLogger(__name__)
 class Start:
     """Say where training begins; without a path, with the first step.
 
-    `figures` are those logged until then, `saved` is what the checkpoint says of its data.
+    `figures` are those logged until then, `saved` is what the checkpoint says of its data, and `origin` what is on
+    record of the weights that the run began with.
     """
 
     path: Path | None = None
     step: int = 0
     figures: dict[str, float] = field(default_factory=dict)
     saved: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
 def find_start(config: Config, folder: Path) -> Start:
@@ -53,7 +55,7 @@ def find_start(config: Config, folder: Path) -> Start:
     _tell_of_epochs(checkpoint["config"], config)
     log.info("going on from %s: %d epochs, %d steps done", path, checkpoint["epoch"], checkpoint["global_step"])
     saved = {key: value for key, value in checkpoint.items() if key.endswith("DataModule")}
-    return Start(path, checkpoint["global_step"], checkpoint["figures"], saved)
+    return Start(path, checkpoint["global_step"], checkpoint["figures"], saved, checkpoint.get("origin", {}))
 
 
 def _tell_of_epochs(before: Config, now: Config) -> None:

@@ -5,6 +5,7 @@ import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from .callbacks.signals import handled, stop_at_once
 from .launched import check_gpus, check_started
 from .loggers.base import closed, loggers_of
 from .memory import keep_freed_memory
+from .origin import Origin, find_origin
 from .resume import Start, find_start
 from .trainer import fit, gathered, make_tester, make_trainer, processes, tester_after
 
@@ -148,7 +150,10 @@ def _train(config: Config, folder: Path, start: Start) -> dict[str, Any]:
     keep_freed_memory()
     torch.set_float32_matmul_precision(config["matmul_precision"])
     pl.seed_everything(config["seed"], workers=True, verbose=False)
-    experiment = build(config)
+    origin = Origin(record=start.origin) if start.path else find_origin(config)
+    start = replace(start, origin=origin.record)
+    experiment = build(config, origin.source)
+    origin.tell(experiment.data.state_dict().get("normalisation"))
     experiment.data.check_saved(start.saved)
     log.info("%s on %s\n%s", config["choices"]["model_name"], config["choices"]["dataset"], experiment.report)
     trainer = make_trainer(config, experiment, folder, start)
@@ -167,6 +172,7 @@ def _trained(trainer: pl.Trainer, experiment: Experiment, config: Config, folder
     figures |= {"device": device_of(trainer), "devices": processes(trainer)}
     figures |= {"batch_a_process": config["batch_size"] // processes(trainer)}
     figures |= {"refined_epoch": refined} if config["refine"]["epochs"] else {}
+    figures |= {"origin": start.origin} if start.origin else {}
     if trainer.is_global_zero:
         _leave(trainer, experiment, config, folder, figures)
     return figures

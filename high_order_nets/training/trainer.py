@@ -30,6 +30,7 @@ from .callbacks.degree import Degree
 from .callbacks.divergence import ExplainDivergence
 from .callbacks.examine import Examine
 from .callbacks.first_statistics import FirstStatistics
+from .callbacks.freeze import Freeze
 from .callbacks.history import History
 from .callbacks.lines import EpochLines, Silence
 from .callbacks.plots import make_plots
@@ -55,7 +56,7 @@ def make_trainer(config: Config, experiment: Experiment, folder: Path, start: St
         gradient_clip_val=config["gradient_clip_val"] or None,
         logger=make_loggers(config, folder, start.step),
         callbacks=[
-            *(*_keepers(config, folder), *_callbacks(config, experiment)),
+            *(*_keepers(config, folder, start), *_callbacks(config, experiment)),
             *(History(folder), *make_plots(config, experiment, folder)),
             *([Profile(folder)] if config["profile"] else []),
             _examine(config, folder, each=config["predictions"]),
@@ -182,11 +183,11 @@ def _limits(config: Config) -> dict[str, Any]:
     return limits if validates(config) else limits | {"limit_val_batches": 0}
 
 
-def _keepers(config: Config, folder: Path) -> list[Callback]:
+def _keepers(config: Config, folder: Path, start: Start) -> list[Callback]:
     """Make what keeps a run safe; before all other callbacks, because what is saved is the state before they act."""
     signals = StopBetweenSteps()
     averaged = config["ema"]["decay"] is not None and config["ema"]["best"]
-    saver = Saver(config, folder / CHECKPOINTS, signals, averaged=averaged)
+    saver = Saver(config, folder / CHECKPOINTS, signals, averaged=averaged, origin=start.origin)
     keepers = [saver, signals, Reseed(config["seed"])]
     # To explain, a process runs the network by itself, which of a part of one it cannot.
     return keepers if is_shared_out(config) else [*keepers, ExplainDivergence(config["seed"], saver)]
@@ -202,6 +203,8 @@ def _callbacks(config: Config, experiment: Experiment) -> list[Callback]:
         callbacks.append(EarlyStopping("val_loss", patience=config["early_stopping"]))
     if config["refine"]["epochs"]:
         callbacks.append(Refine(config))
+    if experiment.task.frozen is not None:
+        callbacks.append(Freeze(experiment.task.frozen, config["unfreeze_at"]))
     if unaligned(experiment.net):
         callbacks.append(Align(config["functions"]["frozen"]))
     if is_polynomial(experiment.net):

@@ -28,7 +28,7 @@ class ImageSettings:
 
     `batch_size` is that of a step, shared out among the processes that train. `normalize` interval maps pixels
     0 … 255 to [-interval/2, interval/2]; standard maps a channel's mean to 0 and two standard deviations, of the images
-    trained on, to interval/2. `image_size` None keeps the size of the images.
+    trained on, to interval/2. `image_size` None keeps the size of the images. A `normalisation` goes before all three.
     """
 
     batch_size: int = 128
@@ -43,6 +43,7 @@ class ImageSettings:
     num_workers: int = 0
     pin_memory: bool = True
     mix: Mix | None = None
+    normalisation: Normalisation | None = None
 
     def __post_init__(self):
         if self.batch_size < 1:
@@ -109,7 +110,7 @@ class ImageDataModule(Data):
     @property
     def image_size(self) -> int:
         """Give the side of an input in pixels."""
-        return self.settings.image_size or self.data.image_size
+        return self._normalise.image_size or self.data.image_size
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -125,7 +126,9 @@ class ImageDataModule(Data):
     def normalisation(self) -> dict[str, Any]:
         """List the numbers of input = (pixel - offset) · factor a channel, and the input's size, ready for JSON."""
         numbers = asdict(self._normalise)
-        return {"offset": list(numbers["offset"]), "factor": list(numbers["factor"]), "image_size": self.image_size}
+        cut = {key: numbers[key] for key in ("resize", "mode")} if numbers["resize"] else {}
+        linear = {"offset": list(numbers["offset"]), "factor": list(numbers["factor"])}
+        return linear | {"image_size": self.image_size} | cut
 
     def state_dict(self) -> dict[str, Any]:
         """Put into every checkpoint what is needed to use it: the classes and the normalisation."""
@@ -193,6 +196,8 @@ class ImageDataModule(Data):
 
     def _make_normalisation(self) -> Normalisation:
         settings = self.settings
+        if settings.normalisation is not None:
+            return settings.normalisation
         if settings.normalize == "interval":
             return Normalisation.to_interval(self.channels, settings.interval, settings.image_size)
         images = self.data.train_images

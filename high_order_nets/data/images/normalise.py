@@ -8,19 +8,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK = 2**24  # values of pixels whose squares are held at once
+MODES = ("bilinear", "bicubic")
+"""How images may be resized."""
 
 
 @dataclass(frozen=True)
 class Normalisation:
     """input = (pixel - offset) · factor, one offset and one factor a channel, at `image_size` pixels a side.
 
-    `image_size` None keeps the size of the images. The fields are plain numbers, to be saved beside a model:
+    `image_size` None keeps the size of the images. With `resize` they get that many pixels a side, of which the middle
+    is taken; `mode` is bilinear or bicubic. The fields are plain values, to be saved beside a model:
     `Normalisation(**saved)` is the same map again.
     """
 
     offset: tuple[float, ...]
     factor: tuple[float, ...]
     image_size: int | None = None
+    resize: int | None = None
+    mode: str = "bilinear"
 
     @classmethod
     def to_interval(cls, channels: int, interval: float, image_size: int | None = None) -> Self:
@@ -60,7 +65,14 @@ class Normalisation:
         for channel, (offset, factor) in enumerate(zip(self.offset, self.factor, strict=True)):
             # By numbers and by channel: a tensor of constants would have to be copied to the device each time.
             inputs[:, channel].copy_(images[:, channel]).sub_(offset).mul_(factor)
-        size = self.image_size
+        size = self.resize or self.image_size
         if size is not None and images.shape[-2:] != (size, size):
-            inputs = F.interpolate(inputs, (size, size), mode="bilinear", align_corners=False, antialias=True)
-        return inputs
+            inputs = F.interpolate(inputs, (size, size), mode=self.mode, align_corners=False, antialias=True)
+        return inputs if self.resize is None else self._middle(inputs)
+
+    def _middle(self, inputs: Tensor) -> Tensor:
+        """Take the square of `image_size` pixels a side in the middle."""
+        assert self.resize is not None
+        assert self.image_size is not None
+        start = round((self.resize - self.image_size) / 2)  # to even, as torchvision does
+        return inputs[..., start : start + self.image_size, start : start + self.image_size]

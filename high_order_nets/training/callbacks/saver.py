@@ -2,7 +2,9 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -34,8 +36,16 @@ class Saver(pl.Callback):
     made and loaded.
     """
 
-    def __init__(self, config: Config, folder: Path, signals: StopBetweenSteps, *, averaged: bool = False):
-        self._config, self._signals = config, signals
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        signals: StopBetweenSteps,
+        *,
+        averaged: bool = False,
+        origin: Mapping[str, Any] = MappingProxyType({}),
+    ):
+        self._config, self._signals, self._origin = config, signals, dict(origin)
         self._folder = folder
         self._every = config["checkpoint"]["every_n_steps"]
         # Read-outs of stages do not compete.
@@ -82,8 +92,8 @@ class Saver(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add config, progress and the figures so far."""
-        checkpoint["config"] = self._config
+        """Add config, origin, progress and the figures so far."""
+        checkpoint["config"], checkpoint["origin"] = self._config, self._origin
         progress = settle(checkpoint["loops"]["fit_loop"])
         shared = {"processes": trainer.world_size, "shared_batches": True}
         checkpoint["progress"] = progress | {"done": self._done} | shared

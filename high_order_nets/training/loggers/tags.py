@@ -19,8 +19,9 @@ def tag(name: str) -> str | None:
         return None
     if is_speed(name) or name == "seconds_per_epoch":
         return f"speed/{name}"
-    if rate := re.fullmatch(r"lr-\w+?(?:/(\w+))?", name):
-        return RATES.get(rate[1])
+    if rate := re.fullmatch(r"lr-\w+?(?:/(\w+)(?:/(.+))?)?", name):
+        found, part = RATES.get(rate[1]), re.sub(r"[^-.\w]", "_", rate[2] or "")
+        return f"{found}_of_{part}" if found and part else found
     part, figure = split(name)
     return f"{part}/{figure.removesuffix('_epoch')}" if part else name
 
