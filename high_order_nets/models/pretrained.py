@@ -1,5 +1,6 @@
 """Torchvision's own weights of its networks."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..settings import Config
 from ..targets import resolve
 from .transfer import Source
 
+log = logging.getLogger(__name__)
 RESCALES = ("googlenet", "inception_v3")
 """Networks that bring images to another scaling themselves where they have these weights."""
 
@@ -35,6 +37,8 @@ def pretrained(config: Config) -> tuple[Source, dict[str, Any]]:
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"pretrained=true: {path} is not {weights}: delete it and run again") from error
     record = {"weights": str(weights), "path": str(path), "sha256": digest(path)}
+    if not record["sha256"].startswith(path.stem.rpartition("-")[2]):
+        log.warning("pretrained=true: the SHA-256 of %s is not the one in its name: it is not torchvision's", path)
     return Source(f"pretrained=true ({weights})", state, new_head=True), record
 
 

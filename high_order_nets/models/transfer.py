@@ -65,13 +65,13 @@ class Source:
 
 
 def _unwrapped(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Take off what wrappers put before all names (`module.`, `_orig_mod.`), as long as no name is the network's."""
-    while state and not state.keys() & own.keys():
-        fronts = {name.partition(".")[0] for name in state}
-        if len(fronts) > 1 or not all("." in name for name in state):
-            break
-        state = {name.partition(".")[2]: tensor for name, tensor in state.items()}
-    return state
+    """Take off what wrappers put before all names (`module.`, `_orig_mod.`), where that makes them the network's."""
+    bare = state
+    while not bare.keys() & own.keys():
+        if len({name.partition(".")[0] for name in bare}) != 1 or not all("." in name for name in bare):
+            return state
+        bare = {name.partition(".")[2]: tensor for name, tensor in bare.items()}
+    return bare
 
 
 def _is_interval(name: str) -> bool:
@@ -80,7 +80,8 @@ def _is_interval(name: str) -> bool:
 
 
 def _fits(given: Tensor, own: Tensor) -> bool:
-    return given.shape == own.shape and given.is_floating_point() == own.is_floating_point() and not given.is_complex()
+    alike = given.is_floating_point() == own.is_floating_point() and not given.is_complex()
+    return alike and (given.shape, given.layout) == (own.shape, own.layout)
 
 
 def _form(tensor: Tensor) -> str:

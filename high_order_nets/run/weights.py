@@ -1,6 +1,7 @@
 """Reads weights to start from, of whatever file holds them: tensors alone, nothing in it can run code."""
 
 import json
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ def _torch(path: Path) -> tuple[Any, dict[str, Any]]:
         with zipfile.ZipFile(path) as parts:  # torch.load does not look at the checksums
             if damaged := parts.testzip():
                 raise ValueError(f"{damaged} is damaged")
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():  # of what it then refuses
+        warnings.simplefilter("ignore")
+        found = torch.load(path, map_location="cpu", weights_only=True)
     return found, found if isinstance(found, dict) else {}
 
 
@@ -79,7 +82,8 @@ def _state(found: Any) -> dict[str, Tensor]:
     if {"state_dict", "config"} <= found.keys():
         return _whole(network_state(found))
     nests = [found[key] for key in NESTS if isinstance(found.get(key), dict)]
-    return {name: tensor for name, tensor in [*nests, found][0].items() if isinstance(tensor, Tensor)}
+    chosen = [*nests, found][0].items()
+    return {name: tensor for name, tensor in chosen if isinstance(name, str) and isinstance(tensor, Tensor)}
 
 
 def _whole(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -137,6 +137,8 @@ def _check_place(config: Config, trainer: pl.Trainer) -> None:
     """Refuse what would be silently another thing here."""
     if config["precision"] == "16-mixed" and trainer.strategy.root_device.type == "cpu":
         raise UserError("precision=16-mixed: a CPU computes it in bfloat16; take bf16-mixed or 32-true")
+    if config["unfreeze_at"] is not None and processes(trainer) > 1:  # gradients are shared of what has them at first
+        raise UserError(f"unfreeze_at={config['unfreeze_at']}: one process alone can unfreeze; leave trainer.devices=1")
     if config["batch_size"] % processes(trainer):
         raise UserError(
             f"batch_size={config['batch_size']}: is that of a step, and {processes(trainer)} processes cannot share it "

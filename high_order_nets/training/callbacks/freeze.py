@@ -4,7 +4,6 @@ import logging
 
 import pytorch_lightning as pl
 
-from ...errors import UserError
 from ...tasks.tuning import Frozen
 
 log = logging.getLogger(__name__)
@@ -22,19 +21,21 @@ class Freeze(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Go on as the epoch wants it, which may have begun before a stop."""
-        if self._epoch is not None and trainer.world_size > 1:
-            raise UserError(f"unfreeze_at={self._epoch}: one process alone can unfreeze; take trainer=cpu or gpu")
         self._frozen.thawed = self._is_time(trainer)
-        log.info("%s", self._frozen.said)
-        self._frozen.apply(pl_module.net)  # type: ignore[arg-type]
+        if not self._frozen.thawed:
+            log.info("%s", self._frozen.said)
+        self._apply(pl_module)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Thaw if it is time; parts that have just been refined stay frozen."""
         if self._is_time(trainer) and not self._frozen.thawed:
             self._frozen.thawed = True
             log.info("unfreeze_at=%d: the frozen parts are trained too from here on", self._epoch)
+        self._apply(pl_module)
+
+    def _apply(self, pl_module: pl.LightningModule) -> None:
         self._frozen.apply(pl_module.net)  # type: ignore[arg-type]
-        pl_module.train()
+        pl_module.train()  # norms that have been frozen until now take statistics again
 
     def _is_time(self, trainer: pl.Trainer) -> bool:
         return self._epoch is not None and trainer.current_epoch >= self._epoch
