@@ -23,7 +23,9 @@ UNIMPORTANT = (
     *(*WORDS, "unread", "allow"),
 )
 """What of a config leaves the result as it is: start, places, what is saved, logged, drawn, said, unread, allowed."""
-OPEN = ("rules", "learning_rates")
+OPEN = "rules"
+"""The knob of options by patterns of module names."""
+PATTERNS = (OPEN, "learning_rates")
 """The knobs whose keys are patterns, not names: each is one value."""
 DOT = "$"
 """What stands for a dot within such a key where Hydra reads it, which would take it for a nest in a nest."""
@@ -76,19 +78,19 @@ def walk(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any
     """Yield each key as a dotted name with its value: that of a nest first, then those in it, but for rules."""
     for key, value in config.items():
         yield f"{prefix}{key}", value
-        if isinstance(value, dict) and f"{prefix}{key}" not in OPEN:
+        if isinstance(value, dict) and f"{prefix}{key}" not in PATTERNS:
             yield from walk(value, f"{prefix}{key}.")
 
 
 def flat(config: Config) -> dict[str, Any]:
     """Flatten nested settings to dotted names."""
-    return {key: value for key, value in walk(config) if not isinstance(value, dict) or key in OPEN}
+    return {key: value for key, value in walk(config) if not isinstance(value, dict) or key in PATTERNS}
 
 
 def at(config: Config, key: str) -> Any:
     """Return the value of a knob, dotted names included; ABSENT where the config has none."""
     head, _, pattern = key.partition(".")
-    if head in OPEN and pattern:
+    if head in PATTERNS and pattern:
         return config.get(head, {}).get(pattern, ABSENT)
     node: Any = config
     for part in key.split("."):
@@ -167,7 +169,7 @@ def shares_functions(config: Config) -> bool:
 
 def named_in(config: Config, knob: str) -> set[Any]:
     """Return the values of a knob of the functions: its own, and those that rules give it."""
-    return {config[knob], *(own[knob] for own in config["rules"].values() if knob in own)}
+    return {config[knob], *(own[knob] for own in config[OPEN].values() if knob in own)}
 
 
 def is_debug(config: Config) -> bool:

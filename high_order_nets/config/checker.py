@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from .. import allow, targets, unread
 from ..errors import UserError, expected, nearest, show, twin
 from ..paths import conf_dir
-from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, OPEN, Config, at, deciding, is_debug, walk
+from ..settings import DEBUG_EPOCHS, DEBUG_IMAGES, PATTERNS, Config, at, deciding, is_debug, walk
 from . import guard, layer_rules, offered, tuning
 from .automatic import settled
 from .catalogue import GROUPS, SEVERAL
@@ -219,7 +219,7 @@ def check_key(override: Override, known: list[str]) -> None:
 
 def _check_plain(override: Override, known: list[str]) -> None:
     """Refuse +key=value and ~key, other than of Hydra's own part."""
-    adds = override.is_add() or (override.is_force_add() and not override.key_or_group.startswith(OPEN))
+    adds = override.is_add() or (override.is_force_add() and not override.key_or_group.startswith(PATTERNS))
     if override.is_hydra_override() or not (adds or override.is_delete()):
         return
     line, verb = override.input_line, "removed" if override.is_delete() else "added"

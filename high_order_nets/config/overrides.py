@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from ..allow import FLAG, covers
 from ..errors import UserError, expected, nearest, twin
-from ..settings import DOT, OPEN
+from ..settings import DOT, PATTERNS
 from .catalogue import CHOICES, GROUPS, KEYS, PARTS, everyday_knobs, group_knobs
 
 RENAMED = {
@@ -189,7 +189,7 @@ def opened(key: str) -> str:
         raise UserError(f"{key}: its name is a pattern; did you mean learning_rates={{{part[1]}:0.01}}?")
     if part:
         return f"++learning_rates.{part[1].replace('.', DOT)}"
-    return f"++{key}" if key in OPEN else key
+    return f"++{key}" if key in PATTERNS else key
 
 
 def _source(argument: str, word: str) -> str:

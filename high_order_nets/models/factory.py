@@ -51,21 +51,21 @@ def _begun(config: Config, spec: Spec, source: Source | None) -> tuple[nn.Module
         net, report = _built(config, spec, replacement)
     else:
         standard = _standard(config, spec)
-        net, report = _converted(config, standard, replacement)
-        if source is not None and _is_ordinary(standard, net, source, config):
+        if source is not None and _is_ordinary(source, standard, config, replacement):
             source.load(standard)
-            return _converted(config, standard, replacement)
+            source = None
+        net, report = _converted(config, standard, replacement)
     if source is not None:
         source.load(net)
     return net, report
 
 
-def _is_ordinary(standard: nn.Module, net: nn.Module, source: Source, config: Config) -> bool:
-    """Say whether weights are for the ordinary network before it is converted; refuse those of one that starts anew."""
-    before, after = len(source.misfits(standard)), len(source.misfits(net))
+def _is_ordinary(source: Source, standard: nn.Module, config: Config, replacement: LayerType | None) -> bool:
+    """Say whether weights are for the ordinary network, to be converted with them; refuse them where that draws new."""
+    misfits = source.misfits(standard)
     if config.get("weights") == "keep":
-        return before <= after
-    if after and not before and not source.partial and config["layer_type"]["_target_"] is not None:
+        return not misfits or len(misfits) <= len(source.misfits(_converted(config, standard, replacement)[0]))
+    if replacement is not None and not misfits and not source.partial:
         advice = "add weights=keep, or take layer_type=standard"
         rule = f"of the ordinary network, and layer_type={config['choices']['layer_type']} begins anew; {advice}"
         raise UserError(f"{source.said}: {rule}")

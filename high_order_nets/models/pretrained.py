@@ -28,7 +28,7 @@ def pretrained(config: Config) -> tuple[Source, dict[str, Any]]:
     """
     target = config["model_name"]["_target_"]
     weights = weights_of(target)
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    path = Path(torch.hub.get_dir(), f"checkpoints/{Path(weights.url).name}")
     _fetch(weights, path)
     build: Any = resolve(target, "model_name", nn.Module, builders=True)
     try:
