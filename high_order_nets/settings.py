@@ -89,11 +89,9 @@ def flat(config: Config) -> dict[str, Any]:
 
 def at(config: Config, key: str) -> Any:
     """Return the value of a knob, dotted names included; ABSENT where the config has none."""
-    head, _, pattern = key.partition(".")
-    if head in PATTERNS and pattern:
-        return config.get(head, {}).get(pattern, ABSENT)
     node: Any = config
-    for part in key.split("."):
+    parts = key.split(".", 1) if key.startswith(PATTERNS) else key.split(".")
+    for part in parts:
         node = node.get(part, ABSENT) if isinstance(node, dict) else ABSENT
     return node
 

@@ -30,14 +30,13 @@ class Source:
         """Say of each tensor, by its name, why it does not fit the network, or what lacks it."""
         own = net.state_dict(keep_vars=True)
         state = _unwrapped(self.state, own)
-        found = {name: f"{name} is not in this network" for name in state if name not in own and not _is_interval(name)}
-        there = {id(own[name]) for name in state if name in own}  # of tied ones a single name is enough
-        for name, tensor in own.items():
-            if name in state and not _fits(state[name], tensor):
-                found[name] = f"{name} {_form(state[name])} there, {_form(tensor)} here"
-            elif name not in state and id(tensor) not in there and not name.endswith(COUNTER):
-                found[name] = f"{name} is not there"
-        return found
+        there = {id(own[name]) for name in own if name in state}  # of tied ones a single name is enough
+        lacking = [name for name, tensor in own.items() if name not in state and id(tensor) not in there]
+        pairs = {name: (state[name], own[name]) for name in own if name in state}
+        found = {name: f"{name} {_form(a)} there, {_form(b)} here" for name, (a, b) in pairs.items() if not _fits(a, b)}
+        found |= {name: f"{name} is not there" for name in lacking if not name.endswith(COUNTER)}
+        strange = [name for name in state if name not in own and not _is_interval(name)]
+        return found | {name: f"{name} is not in this network" for name in strange}
 
     def load(self, net: nn.Module) -> None:
         """Give the network the weights that fit; UserError where others may not be left, or numbers are not finite."""
@@ -47,7 +46,7 @@ class Source:
         if not any(name in own for name in fitting):
             such = f"such as {next(iter(state), 'none')}"
             raise UserError(f"{self.said}: none of its {len(state)} tensors fits this network, {such}")
-        self._check_left(misfits, net, len(own))
+        self._check_left(misfits, net, len(own.keys() | state.keys()))
         _check_finite(self.said, fitting, net)
         try:
             net.load_state_dict(fitting, strict=False)

@@ -60,7 +60,7 @@ def rates(net: nn.Module, config: Config) -> dict[str, Rate]:
     """Give the learning rates of parts by their parameters' names; those of patterns go before those of stages."""
     found = dict(_of_stages(net, config)) if config["stage_lr"] != 1 else {}
     for pattern, value in config["learning_rates"].items():
-        found |= dict.fromkeys(meant("learning_rate", pattern, net)[1], Rate(pattern, value))
+        found |= dict.fromkeys(meant("learning_rates", pattern, net)[1], Rate(pattern, value))
     return found
 
 

@@ -36,7 +36,9 @@ def test_what_does_not_fit_is_listed_with_both_shapes() -> None:
         "2.bias": "2.bias (5,) there, (2,) here",
         "extra": "extra is not in this network",
     }
-    with pytest.raises(UserError, match=r"^x: 5 of 9 tensors do not fit: .*; init_from.partial=true takes the others$"):
+    with pytest.raises(
+        UserError, match=r"^x: 5 of 10 tensors do not fit: .*; init_from.partial=true takes"
+    ):
         Source("x", state).load(net())
 
 
@@ -44,14 +46,14 @@ def test_the_rest_is_taken_where_it_may_be() -> None:
     taken, given = net(), net(5)
     head = taken[2].weight.clone()
     Source("x", given.state_dict(), partial=True).load(taken)
-    assert taken[0].weight.equal(given[0].weight)
+    assert taken.state_dict()["0.weight"].equal(given.state_dict()["0.weight"])
     assert taken[2].weight.equal(head)
 
 
 def test_a_new_head_is_no_licence_for_the_rest() -> None:
     taken, given = net(), net(5)
     Source("x", given.state_dict(), new_head=True).load(taken)
-    assert taken[0].weight.equal(given[0].weight)
+    assert taken.state_dict()["0.weight"].equal(given.state_dict()["0.weight"])
     with pytest.raises(UserError, match=r"1 of 9 tensors do not fit: 0.bias is not there$"):
         Source("x", {k: v for k, v in given.state_dict().items() if k != "0.bias"}, new_head=True).load(taken)
 

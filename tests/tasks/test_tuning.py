@@ -27,7 +27,7 @@ def test_frozen_parts_have_no_gradient_and_stay_in_evaluation() -> None:
     made = task(net(), ["stem"])
     made.eval()
     made.train()
-    assert [module.training for module in made.net] == [False, False, False, True]
+    assert [module.training for module in made.net.children()] == [False, False, False, True]
     made.net(torch.randn(8, 2)).sum().backward()
     assert {name for name, p in made.net.named_parameters() if p.grad is not None} == {"3.weight", "3.bias"}
     assert made.net[1].running_mean.equal(torch.zeros(2))
@@ -72,6 +72,8 @@ def test_of_two_patterns_the_last_one_counts() -> None:
     config = composed("learning_rates={head:0.5,fc.bias:0.25}")
     found = rates(resnet10_small(num_classes=10), config)
     assert found == {"fc.weight": ("head", 0.5), "fc.bias": ("fc.bias", 0.25)}
+    with pytest.raises(UserError, match=r"^learning_rates=layer9: matches no layer"):
+        rates(resnet10_small(num_classes=10), composed("learning_rate.layer9=1"))
 
 
 def test_what_has_no_stages_is_refused() -> None:
