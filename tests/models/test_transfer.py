@@ -36,9 +36,7 @@ def test_what_does_not_fit_is_listed_with_both_shapes() -> None:
         "2.bias": "2.bias (5,) there, (2,) here",
         "extra": "extra is not in this network",
     }
-    with pytest.raises(
-        UserError, match=r"^x: 5 of 10 tensors do not fit: .*; init_from.partial=true takes"
-    ):
+    with pytest.raises(UserError, match=r"^x: 5 of 10 tensors do not fit: .*; init_from.partial=true takes"):
         Source("x", state).load(net())
 
 

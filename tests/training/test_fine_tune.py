@@ -11,9 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from high_order_nets import load
+from high_order_nets.conversion.counting import count_parameters
 from high_order_nets.errors import UserError
 from high_order_nets.tasks import Classification
+from high_order_nets.tasks.experiment import build
 from high_order_nets.training import run
+from high_order_nets.training.origin import find_origin
 from tests.training.crashes import assert_equal, crash_at, results
 
 Settings = Callable[..., dict[str, Any]]
@@ -97,3 +101,22 @@ def test_processes_share_what_is_not_frozen(settings: Settings, finished: Path, 
 def test_processes_do_not_unfreeze(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unfreeze_at=1: one process alone can unfreeze"):
         run.train(settings(*LINE, *TWO, "unfreeze_at=1"), tmp_path / "thawed")
+
+
+def test_a_trained_relu_network_becomes_high_order_equal_in_output_and_then_better(
+    settings: Settings, tmp_path: Path
+) -> None:
+    words = ("dataset=digits", "max_epochs=4")
+    before = run.train(settings(*words, "layer_type=standard"), tmp_path / "relu")
+    high = settings(*words, "n=3", "domain=linear", "weights=keep", f"init_from={tmp_path}/relu")
+    begun = build(high, find_origin(high).source)
+    images = begun.data.sample(64, torch.zeros(()))
+    relu, net = load(tmp_path / "relu").net, begun.net.eval()
+    assert count_parameters(net) > 1.9 * count_parameters(relu)
+    with torch.no_grad():
+        torch.testing.assert_close(net(images), relu(images), rtol=1e-4, atol=1e-4)
+    assert run.train(high, tmp_path / "high") > before
+    again = find_origin(settings(*words, "domain=linear", "weights=keep", f"init_from={tmp_path}/high")).source
+    found = build(high, again).net.eval()  # weights of a converted network are for the converted one
+    with torch.no_grad():
+        assert found(images).equal(load(tmp_path / "high").net(images))
