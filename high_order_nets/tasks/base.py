@@ -12,12 +12,11 @@ from torch.optim import Optimizer
 from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from ..errors import Diverged
-from ..layers import HighOrderLayer
 from ..metrics import AVERAGED
 from ..optim.degree_decay import DecayByDegree
 from .average import Average
 from .sharding import shard
-from .tuning import Frozen
+from .tuning import Frozen, clamp_weights
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -273,15 +272,9 @@ class Task(pl.LightningModule, ABC):
         if self._decay is not None:
             self._decay.after_step()
         if self._clamp is not None:
-            self._clamp_weights(self._clamp)
+            clamp_weights(self.net, self._clamp)
         if self.averaged is not None:
             self.averaged.update(self.net)
-
-    @torch.no_grad()
-    def _clamp_weights(self, bound: float) -> None:
-        for module in self.net.modules():
-            if isinstance(module, HighOrderLayer) and _is_trained(module.weight):
-                module.weight.clamp_(-bound, bound)
 
     def configure_optimizers(self) -> Any:
         """Make the optimizer and its schedulers."""
@@ -314,10 +307,6 @@ class Task(pl.LightningModule, ABC):
         figures = self.make_metrics(split) | {loss: MeanMetric(nan_strategy="disable")}
         # Without groups, which torchmetrics forms in the first step only: each has its own tensors from the start.
         return MetricCollection(figures, prefix=f"{split}_{way}", compute_groups=False)  # type: ignore[arg-type]
-
-
-def _is_trained(weight: Tensor) -> bool:
-    return isinstance(weight, nn.Parameter) and weight.requires_grad
 
 
 def _gathered(value: Tensor, processes: int) -> Tensor:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import nn
 
 from ..conversion.counting import count_parameters
 from ..conversion.patterns import meant
 from ..errors import UserError
+from ..layers import HighOrderLayer
 from ..models.stages import split
 from ..optim.factory import peak_rate
 from ..optim.rates import Rate
@@ -54,6 +56,15 @@ def frozen(net: nn.Module, config: Config) -> Frozen | None:
     found = Frozen(net, patterns)
     found.apply(net)
     return found
+
+
+@torch.no_grad()
+def clamp_weights(net: nn.Module, bound: float) -> None:
+    """Keep every weight of the high-order layers that are trained in [-bound, bound]."""
+    for module in net.modules():
+        weight = module.weight if isinstance(module, HighOrderLayer) else None
+        if isinstance(weight, nn.Parameter) and weight.requires_grad:
+            weight.clamp_(-bound, bound)
 
 
 def rates(net: nn.Module, config: Config) -> dict[str, Rate]:
