@@ -49,11 +49,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     function, entry = section("A command, in full")
     insert(folder / PACKAGE / "cli/commands.py", f"{function}\n\n", "COMMANDS = {")
-    insert(
-        folder / PACKAGE / "cli/commands.py",
-        entry,
-        '    "test": Command(_test, "test ckpt=PATH [predictions=true] [out=DIR]", "repeat the test of a checkpoint"),',
-    )
+    insert(folder / PACKAGE / "cli/commands.py", entry, '    "test": Command(')
     return folder
 
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from high_order_nets import cli
 from high_order_nets.basis import Basis
+from high_order_nets.config import compose
+from high_order_nets.config.overrides import parse
 from tests.cli.test_seed_commands import COMMANDS, PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,7 @@ COMMANDS_OF_PAGES = list(dict.fromkeys(line for page in PAGES for line in comman
 SCRIPT = "python examples/wikitext_predict.py"
 PREFIXES = ("high-order-nets train", "python examples/", ".venv/bin/high-order-nets train")
 TRAININGS = [line for line in COMMANDS_OF_PAGES if line.startswith(PREFIXES) and not line.startswith(SCRIPT)]
+OF_README = commands("README.md")
 OTHERS = [line for line in COMMANDS_OF_PAGES if line.startswith(("high-order-nets ", SCRIPT)) and line not in TRAININGS]
 TOOLS = [line for line in COMMANDS_OF_PAGES if line not in [*TRAININGS, *OTHERS]]
 
@@ -83,9 +86,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", TRAININGS)
-def test_documented_commands_train(command: str, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(photos)
+def documented(command: str) -> str:
+    """Give a training of the documents as one that a test can run: a script or `train`, and small."""
     words = shlex.split(re.sub(r"search\.(trials|workers)=\d+", r"search.\1=1", command))
     words = words[1:] if words[0] == "python" else ["train", *words[2:]]
     if any("wikitext" in word for word in words):  # which no test downloads
@@ -94,7 +96,22 @@ def test_documented_commands_train(command: str, tmp_path: Path, photos: Path, m
             "dataset=sentences",
             "model_name.nhid=16",
         ]
-    assert all(job["status"] == "finished" for job in run(shlex.join(words), tmp_path / "run"))
+    return shlex.join(words)
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(line, marks=[] if line in OF_README else pytest.mark.slow) for line in TRAININGS]
+)
+def test_documented_commands_train(command: str, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos)
+    assert all(job["status"] == "finished" for job in run(documented(command), tmp_path / "run"))
+
+
+@pytest.mark.parametrize("command", [line for line in TRAININGS if line not in OF_README])
+def test_documented_commands_pass_all_checks(command: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos)
+    script, *argv = shlex.split(documented(command))
+    compose.plan(parse(argv, PRESETS[Path(script).stem] if script.endswith(".py") else {}))
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ def test_train_hands_over_plain_containers(runner: Runner, tmp_path: Path) -> No
         "scheduler": "none",
         "norm": "max_abs",
         "trainer": "auto",
+        "logger": "tensorboard",
         "task": "classification",
         "experiment": "seed",
     }

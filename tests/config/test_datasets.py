@@ -12,7 +12,8 @@ from tests.experiments import composed, write_images
 
 SHARED: dict[str, Any] = {"kind": "images", "split": "official", "subset": "random"}
 SHARED |= {"normalize": "interval", "interval": 4.0, "image_size": None}
-OFF: dict[str, Any] = {"crop": 0, "flip": False, "rotation": 0.0, "cutout": 0}
+OFF: dict[str, Any] = {"crop": 0, "flip": False, "rotation": 0.0}
+OFF |= {"policy": "none", "policy_ops": 2, "policy_magnitude": 9, "cutout": 0, "erasing": 0.0}
 OFF |= {"mixup": 0.0, "cutmix": 0.0, "mix_probability": 1.0, "mix_until": 1.0}
 AUGMENT: dict[str, dict[str, Any]] = {
     "cifar10": OFF | {"crop": 4, "flip": True, "rotation": 15.0},

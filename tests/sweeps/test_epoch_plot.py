@@ -65,7 +65,7 @@ def test_names_say_what_it_takes_to_tell_rows_apart() -> None:
     assert [name_of(row, telling(rows)) for row in rows] == ["standard n=2", "standard n=3", "fourier2d n=2"]
 
 
-@pytest.mark.parametrize("target", ["kink", "xor"])
+@pytest.mark.parametrize("target", [pytest.param("kink", marks=pytest.mark.slow), "xor"])
 def test_the_fits_of_a_sweep_stand_beside_each_other(target: str, tmp_path: Path) -> None:
     line = (
         f"train -m dataset=function dataset.target={target} n=2,3 trainer=debug plots.enabled=false run_dir={tmp_path}"

@@ -255,7 +255,8 @@ def test_an_interrupted_search_goes_on(searched: Callable[..., int], tmp_path: P
     assert states(tmp_path / "search") == [TrialState.COMPLETE] * 3
 
 
-@pytest.mark.parametrize(("workers", "count"), [(1, 1), pytest.param(2, 4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "count"), [(1, 1), (2, 4)])
 def test_trials_run_in_processes(workers: int, count: int, tmp_path: Path, capsys: Captured) -> None:
     argv = ["train", "search=mine", *FAST, "trainer=debug", f"run_dir={tmp_path / 'search'}", *own(tmp_path)]
     assert cli.main([*argv, "scale=interval(2,5)", f"search.workers={workers}", f"search.trials={count}"]) == 0

@@ -60,9 +60,8 @@ def test_five_settings_of_which_one_diverges_and_one_raises(
     assert (tmp_path / "results.md").read_text() == table
 
 
-@pytest.mark.parametrize(
-    "launcher", ["joblib", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ray", "submitit_local"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "ray", "submitit_local"])
 def test_launchers(launcher: str, tmp_path: Path) -> None:
     plugin = f"hydra_plugins.hydra_{launcher.split('_', maxsplit=1)[0]}_launcher"
     if find_spec("hydra_plugins") is None or find_spec(plugin) is None:
@@ -89,6 +88,7 @@ def test_a_sweep_of_runs_on_two_processes(tmp_path: Path) -> None:
     assert len((tmp_path / "1" / "history.csv").read_text().splitlines()) == 2  # the header, and one process of the two
 
 
+@pytest.mark.slow
 def test_at_most_one_network_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     networks: list[weakref.ref] = []
     alive: list[int] = []

@@ -60,7 +60,9 @@ def test_a_sweep_run_again_runs_what_is_missing(
     assert "50.00 ± 0.00 (3)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Interrupted(2)], ids=repr)
+@pytest.mark.parametrize(
+    "signal", [pytest.param(KeyboardInterrupt(), marks=pytest.mark.slow), Interrupted(2)], ids=repr
+)
 def test_an_interrupted_sweep_shows_its_table_and_goes_on(
     signal: BaseException, runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:

@@ -13,7 +13,7 @@ LINE = ("model_name=simple", "dataset=digits", "train_fraction=0.3", "val_fracti
 REFINED = ("refine.epochs=[1]", "refine.n=[3]", "plots.enabled=false")
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, pytest.param(120, marks=pytest.mark.slow)])
 def test_no_line_is_lost_or_drawn_over(tmp_path: Path, width: int) -> None:
     command = [sys.executable, "-m", "high_order_nets", "train", *LINE, *REFINED, f"run_dir={tmp_path}"]
     screen = screen_of(command, width)

@@ -16,7 +16,7 @@ from high_order_nets.errors import Interrupted
 from high_order_nets.layers import HighOrderLinear
 from high_order_nets.optim.groups import parameter_groups, regroup
 from high_order_nets.optim.schedules import make_schedule, relative_rate
-from high_order_nets.run.record import _status
+from high_order_nets.run.record import status_of
 from high_order_nets.settings import UNIMPORTANT, deciding
 from high_order_nets.tasks import Classification
 from high_order_nets.training import resume
@@ -198,12 +198,12 @@ def test_the_newest_of_three_readable_checkpoints_is_taken(newest: str, tmp_path
     [(KeyboardInterrupt(), "interrupted"), (Interrupted(2), "interrupted"), (ValueError("x"), "failed")],
 )
 def test_a_stop_is_no_failure(error: BaseException, status: str) -> None:
-    assert _status(error) == status
+    assert status_of(error) == status
 
 
 def test_what_does_not_decide_is_named_and_nothing_else(settings) -> None:
     named = {"command", "root", "num_workers", "resume", "plots", "checkpoint", "measure", "unread"}
-    named |= {"tags", "notes", "profile", "predictions"}
+    named |= {"tags", "notes", "profile", "predictions", "logger", "allow"}
     assert set(UNIMPORTANT) == named
     config = settings() | {"unread": []}
     kept = deciding(config)

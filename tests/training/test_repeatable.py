@@ -70,6 +70,7 @@ def test_two_processes_in_a_multirun(tmp_path: Path) -> None:
         assert json.loads((tmp_path / job / "metrics.json").read_text())["status"] == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.timeout(900)
 def test_two_processes_explain_divergence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
