@@ -6,7 +6,9 @@ import runpy
 import shlex
 import shutil
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from tests.cli.test_seed_commands import COMMANDS, PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 MORE = ["examples/cifar100.py -m layer_type=polynomial2d,fourier2d n=2,3 max_epochs=1"]
+SOME = [*COMMANDS][::3]
+"""Of the seed's commands those that are run every day; all are read by test_seed_commands."""
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
@@ -62,7 +66,12 @@ def run(command: str, folder: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in sorted(folder.rglob("metrics.json"))]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *MORE])
+def kept_for(daily: Collection[str], lines: Iterable[str]) -> list[Any]:
+    """Mark all lines but those of every day as slow."""
+    return [pytest.param(line, marks=[] if line in daily else pytest.mark.slow) for line in lines]
+
+
+@pytest.mark.parametrize("command", kept_for(SOME, [*COMMANDS, *MORE]))
 def test_seed_commands_train(command: str, tmp_path: Path) -> None:
     metrics = run(command, tmp_path / "run")
     assert len(metrics) == (4 if "n=2,3" in command else 1)
@@ -99,15 +108,13 @@ def documented(command: str) -> str:
     return shlex.join(words)
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(line, marks=[] if line in OF_README else pytest.mark.slow) for line in TRAININGS]
-)
+@pytest.mark.parametrize("command", kept_for([line for line in OF_README if line.count(",") < 3], TRAININGS))
 def test_documented_commands_train(command: str, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photos)
     assert all(job["status"] == "finished" for job in run(documented(command), tmp_path / "run"))
 
 
-@pytest.mark.parametrize("command", [line for line in TRAININGS if line not in OF_README])
+@pytest.mark.parametrize("command", TRAININGS)
 def test_documented_commands_pass_all_checks(command: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photos)
     script, *argv = shlex.split(documented(command))
