@@ -40,10 +40,14 @@ def image_classifier(
         raise UserError(f"model_name={called}: leave weights out of its file; pretrained=true takes them")
     try:
         net = build(**_keywords(build, channels, classes, image_size), **(options or {}))
-    except (ValueError, AssertionError, TypeError) as error:
+    except TypeError as error:
+        raise UserError(f"model_name={called}: no network: {error}") from error
+    except (ValueError, AssertionError) as error:
         raise UserError(
             f"model_name={called}: no network for {image_size}×{image_size} images: {error}; {RESIZE}"
         ) from error
+    if not isinstance(net, nn.Module):
+        raise UserError(f"model_name={called}: gave {type(net).__name__}; expected a network, an nn.Module")
     _set_stem(net, stem, image_size)
     if width != 1:
         scale_width(net, 1 / width, f"width={width:g}")
@@ -109,7 +113,8 @@ def _probe(net: nn.Module, name: str, channels: int, image_size: int, classes: i
         with torch.no_grad():
             found = net.eval()(torch.zeros(1, channels, image_size, image_size))
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise UserError(f"model_name={name}: cannot take {image_size}×{image_size} images; {RESIZE}") from error
+        told = " ".join(str(error).split())
+        raise UserError(f"model_name={name}: cannot take {image_size}×{image_size} images: {told}; {RESIZE}") from error
     finally:
         net.train(training)
     if getattr(found, "ndim", None) == 2 and found.shape != (1, classes):

@@ -56,8 +56,27 @@ def test_widths_stay_divisible_by_their_groups() -> None:
 
 
 def test_small_images_for_a_deep_network_are_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match=r"model_name=alexnet: cannot take 8×8 images; .*dataset\.image_size"):
+    with pytest.raises(
+        UserError, match=r"model_name=alexnet: cannot take 8×8 images: .*too small; .*dataset\.image_size"
+    ):
         image_classifier(torchvision.models.alexnet, channels=3, classes=3, image_size=8)
+
+
+def test_what_a_network_says_itself_is_told() -> None:
+    class Own(nn.Module):
+        def __init__(self, channels: int):
+            super().__init__()
+            self.channels = channels
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise ValueError(f"boom of {len(x)}")
+
+    with pytest.raises(UserError, match="boom of 1"):
+        image_classifier(Own, channels=3, classes=3, image_size=8)
+    with pytest.raises(UserError, match=r"no network: .*'num_classes'$"):
+        image_classifier(Own, channels=3, classes=3, image_size=8, options={"num_classes": 3})
+    with pytest.raises(UserError, match="gave int; expected a network"):
+        image_classifier(lambda channels: len(str(channels)), channels=3, classes=3, image_size=8, called="five")  # type: ignore[arg-type]
 
 
 def test_wrong_patch_size_is_refused() -> None:
