@@ -23,6 +23,7 @@ CALM = (
     "layer_type=continuous2d n=2 segments=8 sharing=1 parameters=nodal init=relu domain=slopes scale=auto "
     "skip=[stem] pool_function=true functions.lr=0.1"
 )
+KNEE = "layer_type=continuous2d n=2 segments=2 sharing=1 parameters=nodal init=relu domain=linear scale=4 skip=[stem]"
 ROWS = {
     "relu": ("ReLU", "layer_type=standard", "end firm l25 firm25 l35"),
     "silu": ("SiLU", "layer_type=standard activation=silu", "end firm l25 firm25 l35"),
@@ -37,6 +38,13 @@ ROWS = {
     "silu-gate": ("SiLU, gate", "layer_type=standard activation=silu block=gate", "end l25 l35"),
     "calm": ("one line of eight pieces a layer, from ReLU", CALM, "end firm l25"),
     "calm-gate": ("the same, gate", f"{CALM} block=gate", "end firm l25 firm25 l35"),
+    "knee": ("one knee a layer, from ReLU", f"{KNEE} pool_function=true", "firm"),
+    "knee-decayed": (
+        "the same, decayed as weights",
+        f"{KNEE} pool_function=true functions.weight_decay=null",
+        "firm",
+    ),
+    "knee-bare": ("the same, none before the pooling", f"{KNEE} pool_function=false", "firm"),
     "one": ("one function a layer", PLACED.replace("=channel", "=1"), "end firm l25 l35"),
     "deviation": ("one a layer and deviations", PLACED.replace("=channel", "=deviation"), "end l25 l35"),
     "until": ("as ReLUs stand, frozen again from the middle on", f"{PLACED} functions.until=0.5", "end l25"),
