@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 from ...errors import Diverged, Interrupted, UserError
 from ...metrics import AVERAGED, metric
 from ...optim.groups import regroup
-from ...optim.schedules import set_rates
 from ...run.layout import BEST, LAST
 from ...settings import Config, validates
 from .signals import StopBetweenSteps
@@ -58,11 +57,6 @@ class Saver(pl.Callback):
         self._done = False
         self._figures: dict[str, float] = {}
         self.last: Path | None = None
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin with the rates of this run's schedule, whatever that of the checkpoint was."""
-        for each in trainer.lr_scheduler_configs:
-            set_rates(each.scheduler)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the epoch before; stop if asked to."""
