@@ -13,8 +13,9 @@ from tests.experiments import composed
 
 def test_a_place_is_as_seen_from_where_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", "/home/me")
-    for typed, path in {"a,b=3.ckpt": tmp_path / "a,b=3.ckpt", "~/x": "/home/me/x", "/a b/${c}": "/a b/${c}"}.items():
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    for typed, path in {"a,b=3.ckpt": tmp_path / "a,b=3.ckpt", "~/x": home / "x", "/a b/${c}": "/a b/${c}"}.items():
         assert composed(f"init_from={typed}")["init_from"] == {"path": str(path), "partial": False}
     assert composed("init_from=null", "init_from.partial=true")["init_from"] == {"path": None, "partial": True}
 

@@ -72,7 +72,7 @@ def test_a_standard_one_is_timms_own() -> None:
 
 HOSTILE = {
     "hf-hub:timm/resnet18": {},
-    "local-dir:/tmp/x": {},
+    "local-dir:x": {},
     "../resnet18": {},
     "resnet18": {"checkpoint_path": "x.pth"},
     "resnet18 ": {"pretrained": True},
