@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from high_order_nets.data.images.digits import load_digits
 from high_order_nets.data.images.own.prepare import OwnRequest, load_own
 from high_order_nets.data.images.tensors import ImageData
+from high_order_nets.errors import UserError
 
 
 def digits(train: int = 120, test: int = 40) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -73,3 +75,12 @@ def small_folder(root: Path, *names: str) -> Path:
 def load(name: str, path: Path, **options) -> ImageData:
     """Open them; what is prepared of a file lies in prepared/ beside it."""
     return load_own(OwnRequest(name, path, path.parent / "prepared", **options))
+
+
+def refused(name: str, path: Path, **options) -> str:
+    """Give the one line that says why they cannot be opened."""
+    with pytest.raises(UserError) as error:
+        load(name, path, **options)
+    said = str(error.value)
+    assert "\n" not in said
+    return said

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from high_order_nets.errors import UserError
-from tests.data.images.own.real import digits, load, write_npz
+from tests.data.images.own.real import digits, load, refused, write_npz
 
 LABELS = np.arange(20) % 2
 
@@ -26,10 +25,7 @@ def saved(folder: Path, **changes: Any) -> Path:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(UserError) as error:
-        load("npz", path)
-    said = str(error.value)
-    assert "\n" not in said
+    said = refused("npz", path)
     assert said.startswith(f"dataset.path={path}: ")
     return said.removeprefix(f"dataset.path={path}: ")
 

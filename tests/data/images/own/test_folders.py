@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from high_order_nets.errors import UserError
-from tests.data.images.own.real import digits, load, save, small_folder, write_folder
-
-
-def refusal(root: Path, **options) -> str:
-    with pytest.raises(UserError) as error:
-        load("folder", root, **options)
-    said = str(error.value)
-    assert "\n" not in said
-    return said
+from tests.data.images.own.real import digits, load, refused, save, small_folder, write_folder
 
 
 def test_images_and_labels_are_those_of_the_files(tmp_path: Path) -> None:
@@ -81,7 +72,7 @@ def test_what_is_no_image_is_named_and_what_is_hidden_is_not(tmp_path: Path, cap
 )
 def test_what_does_not_go_together_is_refused(tmp_path: Path, names: list[str], said: str) -> None:
     root = small_folder(tmp_path / "x", *names)
-    assert refusal(root).startswith(f"dataset.root={root}: {said.replace('ROOT', str(root))}")
+    assert refused("folder", root).startswith(f"dataset.root={root}: {said.replace('ROOT', str(root))}")
 
 
 def test_files_that_cannot_be_read_are_named_and_left_out_only_if_asked(
@@ -92,7 +83,7 @@ def test_files_that_cannot_be_read_are_named_and_left_out_only_if_asked(
     broken = {"train/a/8.png": b"no image", "train/b/9.png": whole[:-40], "test/b/1.png": b"", "train/b/8.png": None}
     for name, content in broken.items():
         (root / name).write_bytes(content) if content is not None else (root / name).symlink_to("gone.png")
-    said = refusal(root)
+    said = refused("folder", root)
     assert not list(root.glob("*.safetensors*"))
     assert f"dataset.root={root}: 4 images cannot be read: " in said
     assert all(f"{name} (" in said for name in broken)
@@ -102,14 +93,14 @@ def test_files_that_cannot_be_read_are_named_and_left_out_only_if_asked(
     assert any("4 images cannot be read" in each and each.endswith("they are left out") for each in caplog.messages)
     for number in range(11):
         (root / "train" / "a" / f"x{number:02}.png").touch()
-    assert "x08.png (no kind of image that is known), … (15 in all)" in refusal(root)
+    assert "x08.png (no kind of image that is known), … (15 in all)" in refused("folder", root)
 
 
 def test_a_class_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
     root = small_folder(tmp_path / "x")
     (root / "train" / "c").mkdir()
     (root / "train" / "c" / "x.png").touch()
-    assert "no image is left of c" in refusal(root, skip_unreadable=True)
+    assert "no image is left of c" in refused("folder", root, skip_unreadable=True)
 
 
 @pytest.mark.parametrize("link", ["train/a/x.png", "train/c", "test", "train/a/deeper"])
@@ -117,7 +108,7 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path, link: str) -> None:
     names = ["train/a/0.png", "train/b/0.png"]
     outside, root = small_folder(tmp_path / "outside", *names), small_folder(tmp_path / "x", *names)
     (root / link).symlink_to(outside / names[0] if link.endswith("png") else outside / "train")
-    assert f"leads out of {root}, to {outside}/train" in refusal(root)
+    assert f"leads out of {root}, to {outside}/train" in refused("folder", root)
 
 
 def test_links_inside_are_followed_and_circles_refused(tmp_path: Path) -> None:
@@ -130,4 +121,4 @@ def test_links_inside_are_followed_and_circles_refused(tmp_path: Path) -> None:
     for path in root.glob("*.safetensors"):
         path.unlink()
     (root / "train" / "a" / "again").symlink_to(root / "train" / "a")
-    assert f"the link {root}/train/a/again: leads to {root}/train/a, in which it lies" in refusal(root)
+    assert f"the link {root}/train/a/again: leads to {root}/train/a, in which it lies" in refused("folder", root)

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from high_order_nets.errors import UserError
-from tests.data.images.own.real import digits, load, save, write_csv, write_rows
+from tests.data.images.own.real import digits, load, refused, save, write_csv, write_rows
 
 HEAD = ("path", "label", "split")
 
@@ -19,10 +18,7 @@ def laid(folder: Path, *rows: tuple, head: tuple = HEAD) -> Path:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(UserError) as error:
-        load("csv", path)
-    said = str(error.value)
-    assert "\n" not in said
+    said = refused("csv", path)
     assert said.startswith(f"dataset.path={path}")
     return said.removeprefix(f"dataset.path={path}")
 
