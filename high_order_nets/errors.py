@@ -60,6 +60,8 @@ def show(value: Any) -> str:
     """Return a value as it is written in YAML, on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{show(key)}: {show(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(show, value))}]"
     written = str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
     return " ".join(written.split())
 

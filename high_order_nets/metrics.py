@@ -43,11 +43,10 @@ METRICS = {
         Metric("elbo", "ELBO, nats an image", "{:.2f}", higher_is_better=True),
         Metric("reconstruction", "log p(x|z), nats an image", "{:.2f}", higher_is_better=True, curve=False),
         Metric("kl", "KL, nats an image", "{:.2f}", curve=False),
-        Metric("psnr", "PSNR, dB", "{:.2f}", higher_is_better=True),
+        Metric("psnr", "peak signal to noise, dB", "{:.2f}", higher_is_better=True),
         Metric("rmse", "root mean square error", "{:.4g}"),
         Metric("r2", "R²", "{:.6f}", higher_is_better=True, curve=False),
         Metric("max_error", "largest error", "{:.4g}", curve=False),
-        Metric("psnr", "peak signal to noise, dB", "{:.2f}", higher_is_better=True),
         Metric("l1_error", "mean absolute error", "{:.4g}"),
         Metric("perplexity", "perplexity", "{:,.2f}"),
         Metric("bits_per_token", "bits a token", curve=False),
@@ -102,6 +101,12 @@ def otherwise(key: str) -> str:
     name = split(key)[1]
     way = next((way for way in WAYS if name.startswith(way)), "")
     return way + (otherwise(f"test_{name.removeprefix(way)}") if way else "")
+
+
+def telling(keys: Iterable[str], headlines: Collection[str]) -> list[str]:
+    """Leave out, of the figures of other ways to evaluate, all but the headlines."""
+    ways = {key: otherwise(key) for key in keys}
+    return [key for key, way in ways.items() if not way or split(key)[1].removeprefix(way) in headlines]
 
 
 def _of_output(name: str) -> Metric | None:

@@ -1,10 +1,10 @@
-"""Errors that cross the border of a process as a traceback's text."""
+"""Errors that cross the border of a process as a traceback's text, and the values that errors show."""
 
 import traceback
 
 import pytest
 
-from high_order_nets.errors import Diverged, UserError, from_traceback
+from high_order_nets.errors import Diverged, UserError, from_traceback, show
 
 
 def text_of(error: Exception) -> str:
@@ -29,3 +29,8 @@ def test_what_is_raised_elsewhere_comes_home() -> None:
 def test_another_error_stays_one_and_details_may_be_missing(error: Exception) -> None:
     home = from_traceback(text_of(error))
     assert home is None if isinstance(error, ValueError) else getattr(home, "details", None) == {}
+
+
+def test_a_value_is_shown_as_it_is_typed() -> None:
+    assert show(["stem", "layer1.*"]) == "[stem, layer1.*]"
+    assert show({"a": [1, 0.5], "b": None}) == "{a: [1, 0.5], b: null}"

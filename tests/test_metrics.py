@@ -167,6 +167,19 @@ def test_what_was_never_tested_has_one_too() -> None:
     assert "val_mine,val_mine_sd" in table.comma_separated(table.group(runs))
 
 
+def test_of_other_ways_to_evaluate_a_table_shows_the_headline() -> None:
+    other = {
+        "test_ema_acc": 0.5,
+        "test_ema_acc5": 0.9,
+        "test_ema_loss": 1.0,
+        "test_flip_ece": 0.1,
+        "test_flip_acc": 0.4,
+    }
+    runs = [run_of(str(n), n, test_acc=0.5, **other) for n in (2, 3)]
+    assert shown(runs) == ["n", "test_acc %", "test_ema_acc %", "test_flip_acc %"]
+    assert {*other} <= {*table.figures(table.group(runs))}
+
+
 def test_a_table_of_two_headlines_shows_both(tmp_path: Path, psnr: Metric) -> None:
     runs = [run_of("0", 2, test_acc=0.5, test_loss=1.0), run_of("1", 3, "psnr", test_psnr=30.0, test_loss=2.0)]
     assert shown(runs) == ["n", "test_acc %", "test_psnr"]

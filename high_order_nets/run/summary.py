@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..metrics import COSTS, headline, is_speed, label, metric, otherwise, reported
+from ..metrics import COSTS, headline, is_speed, label, metric, reported, telling
 from .layout import TENSORBOARD
 
 
@@ -41,6 +41,5 @@ def _shown(figures: dict[str, Any]) -> list[str]:
     """Choose among the figures; beside a headline, the loss of the test alone, and of other ways the headline."""
     name = headline(figures)
     beside = [] if name == "loss" else ["val_loss", "train_loss"]
-    chosen = [key for key in reported(figures, [name]) if key not in beside]
-    chosen = [key for key in chosen if not (way := otherwise(key)) or key.endswith(f"_{way}{name}")]
+    chosen = [key for key in telling(reported(figures, [name]), [name]) if key not in beside]
     return [key for key in (*chosen, *COSTS, *filter(is_speed, figures)) if key in figures]

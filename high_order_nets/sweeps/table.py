@@ -11,7 +11,7 @@ from typing import Any
 from .. import metrics
 from ..config.rules import is_number
 from ..errors import show
-from ..metrics import COSTS, metric, reported
+from ..metrics import COSTS, metric, reported, telling
 from ..run.folder import Run
 from ..settings import UNIMPORTANT, WORDS, deciding, places
 
@@ -112,7 +112,7 @@ def headings(rows: Sequence[Row], also: Sequence[str] = ()) -> dict[str, str]:
     found = headlines(rows)
     beside = [f"train_{name}" for name in found] + ["test_ece"]  # CSV has them
     beside += [] if "loss" in found else ["test_loss", "val_loss", "train_loss"]
-    keys = [key for key in figures(rows) if key not in beside]
+    keys = [key for key in telling(figures(rows), found) if key not in beside]
     asked = [key for key in also if key in measured(rows) and key not in keys]
     return {key: heading(key) for key in (*keys, *asked, *SHOWN_COSTS) if any(row.values(key) for row in rows)}
 

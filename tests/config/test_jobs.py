@@ -133,7 +133,7 @@ def test_a_sweep_begun_with_all_its_jobs_keeps_them(runner: Runner, tmp_path: Pa
         ("plots.enabled=false plots.format=pdf", None),  # of a sweep's plots too
         ("skip=stem layer_type=standard", "skip is not read by layer_type=standard"),
         ("weights=keep layer_type=standard norm=batch", "weights is not read by layer_type=standard"),
-        ("skip=[head] linear_output=false", "linear_output is not read by skip=['head']"),
+        ("skip=[head] linear_output=false", "linear_output is not read by skip=[head]"),
         ("warmup_epochs=12 scheduler.pct_start=0.1", "scheduler.pct_start is not read by warmup_epochs=12"),
         ("precision=64-true matmul_precision=high", "matmul_precision is not read by precision=64-true"),
         ("scale=2 layer_type=standard", None),  # the inputs are scaled to it
