@@ -36,7 +36,7 @@ def entry(name: str) -> Callable[..., Any]:
 def arguments(name: str) -> list[str]:
     """Name the arguments that a config may give: those with plain defaults, but what the run decides."""
     found = _parameters(name).values()
-    return [each.name for each in found if each.name not in _GIVEN and _is_plain(each.default)]
+    return [each.name for each in found if each.name not in _GIVEN and is_plain(each.default)]
 
 
 def takes_size(name: str) -> bool:
@@ -55,7 +55,8 @@ def _parameters(name: str) -> dict[str, Parameter]:
     return dict(signature(made).parameters)
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
+def is_plain(value: Any) -> bool:
+    """Return whether a config can hold a value: null, a number, text, or a list of such."""
+    if isinstance(value, tuple | list):
+        return all(map(is_plain, value))
     return value is None or isinstance(value, bool | int | float | str)

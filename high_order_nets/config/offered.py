@@ -13,7 +13,7 @@ from ..errors import UserError, nearest, show
 from ..names import layer_name
 from ..paths import conf_dir
 from ..settings import Config
-from ..timm_names import PREFIX
+from ..timm_names import PREFIX, is_plain
 
 GIVEN: dict[str, tuple[str, ...]] = {
     "model_name": (
@@ -60,7 +60,7 @@ def store(group: str, name: str, node: Any) -> None:
 def node(group: str, target: str) -> dict[str, Any]:
     """Return what a file would say of code of one's own: its parameters, with plain defaults, as keys."""
     found = targets.own(target, group)
-    keys = {key: _default(each) for key, each in _own(group, found).items() if _is_plain(_default(each))}
+    keys = {key: _default(each) for key, each in _own(group, found).items() if is_plain(_default(each))}
     if group == "dataset":
         return _data(target, found, keys)
     if group == "optimizer":
@@ -130,12 +130,6 @@ def _takes_any(found: Any) -> bool:
 def _default(parameter: Parameter) -> Any:
     default = None if parameter.default is Parameter.empty else parameter.default
     return list(default) if isinstance(default, tuple) else default
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _data(target: str, found: Any, keys: Config) -> Config:

@@ -5,26 +5,24 @@ from importlib.util import find_spec
 
 from ..errors import UserError, show
 from ..settings import Config, at, is_shared_out
-from .rules import Rule, whole, word
+from .rules import NULL, Rule, whole, word
 
 _NAME = Rule("a name", lambda value: isinstance(value, str) and bool(value.strip()))
-_NULL = Rule("null", lambda value: value is None)
 
 RULES: dict[str, Rule] = {
     "trainer.accelerator": word("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": whole("[1, inf)") | word("auto"),
     "trainer.num_nodes": whole("[1, inf)") | word("auto"),
     "logger.wandb.project": _NAME,
-    "logger.wandb.entity": _NAME | _NULL,
-    "logger.wandb.name": _NAME | _NULL,
+    "logger.wandb.entity": _NAME | NULL,
+    "logger.wandb.name": _NAME | NULL,
     "logger.wandb.mode": word("auto", "online", "offline"),
     "logger.mlflow.experiment": _NAME,
-    "logger.mlflow.name": _NAME | _NULL,
-    "logger.mlflow.tracking_uri": _NAME | _NULL,
+    "logger.mlflow.name": _NAME | NULL,
+    "logger.mlflow.tracking_uri": _NAME | NULL,
 }
 PACKAGES = {"wandb": ("wandb",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 """What a logger needs that does not come with this program: the extra of its name."""
-
 
 UNSHARED: tuple[tuple[str, Callable[[Config], bool]], ...] = (
     ("optimizer", lambda config: str(config["optimizer"].get("_target_")).endswith(".LBFGS")),

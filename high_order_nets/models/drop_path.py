@@ -22,12 +22,13 @@ def set_drop_path(net: nn.Module, rate: float) -> None:
     """Let block l of L leave out its branches in training, image by image, with probability l/L · rate, in place.
 
     What stays is divided by the probability to stay. A network of torchvision that has stochastic depth keeps how it
-    grows, with `rate` the largest. Raises UserError for networks whose blocks add no branch.
+    grows, with `rate` the largest; where it was turned off it grows evenly. Raises UserError for networks whose blocks
+    add no branch.
     """
     if own := [module for module in net.modules() if isinstance(module, StochasticDepth)]:
         largest = max(module.p for module in own)
-        for module in own:
-            module.p *= rate / largest
+        for number, module in enumerate(own, 1):
+            module.p = rate * (module.p / largest if largest else number / len(own))
         return
     blocks = [module for module in net.modules() if type(module) in SUMS]
     others = [type(module).__name__ for module in net.modules() if isinstance(module, Block) and module not in blocks]

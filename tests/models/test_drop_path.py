@@ -41,6 +41,12 @@ def test_the_probability_grows_evenly_to_that_of_the_last_block(kind: str) -> No
     assert net.state_dict().keys() == before
 
 
+def test_what_a_network_had_turned_off_grows_evenly() -> None:
+    net = nn.Sequential(*(StochasticDepth(0.0, "row") for _ in range(4)))
+    set_drop_path(net, 0.4)
+    assert rates(net) == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
 @pytest.mark.parametrize("kind", ["ours", "basic of torchvision"])
 def test_a_block_is_that_of_torchvisions_function(kind: str) -> None:
     """relu(drop(F) + S), with the mask that torchvision.ops.stochastic_depth draws from the same seed."""
