@@ -168,7 +168,7 @@ def test_what_was_never_tested_has_one_too() -> None:
 
 
 def test_of_other_ways_to_evaluate_a_table_shows_the_headline() -> None:
-    other = {
+    other: dict[str, Any] = {
         "test_ema_acc": 0.5,
         "test_ema_acc5": 0.9,
         "test_ema_loss": 1.0,
