@@ -33,6 +33,19 @@ def make_schedule(config: Config, optimizer: Optimizer, steps: int) -> dict[str,
     return {"scheduler": schedules.LambdaLR(optimizer, factors), "interval": "step"}
 
 
+def set_rates(schedule: Any) -> None:
+    """Give an optimizer, in place, the rates of the step that comes next, as its schedule over all steps has them.
+
+    A checkpoint brings those of the schedule that it was saved under, which may have been of fewer steps.
+    """
+    if not isinstance(schedule, schedules.LambdaLR):
+        return
+    for group, base, factor in zip(
+        schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
+    ):
+        group["lr"] = base * factor(schedule.last_epoch)
+
+
 def relative_rate(node: Config, done: float) -> float:
     """Give the learning rate as a part of its peak, `done` being the part of the steps that is done.
 

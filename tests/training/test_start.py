@@ -178,10 +178,19 @@ def test_a_signal_ends_the_command_with_its_status(
     assert said.splitlines()[-1].startswith(f"high-order-nets: stopped by {signal.Signals(signum).name}")
 
 
-def test_more_epochs_lay_the_schedule_out_anew_and_say_so(tmp_path: Path) -> None:
+def test_more_epochs_lay_the_schedule_out_anew_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+
+    def note(self: EpochLines, trainer: Any, *_: Any) -> None:
+        rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    monkeypatch.setattr(EpochLines, "on_train_batch_start", note)
     line = ["train", "trainer=cpu", *FAST[:-1], "plots.enabled=false", f"run_dir={tmp_path}"]
     assert cli.main([*line, "max_epochs=1"]) == 0
+    steps = len(rates)
     assert cli.main([*line, "max_epochs=2"]) == 0
+    assert rates[0] < 0.1 * max(rates[:steps])
+    assert rates[steps] > rates[steps + 1] > 0.5 * max(rates[:steps])  # of the middle of a schedule, not of an end
     said = (tmp_path / "train.log").read_text()
     assert "max_epochs=2, before 1: scheduler=one_cycle is laid out anew" in said
 

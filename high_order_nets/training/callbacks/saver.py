@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from ...errors import Diverged, Interrupted, UserError
 from ...metrics import AVERAGED, metric
 from ...optim.groups import regroup
+from ...optim.schedules import set_rates
 from ...run.layout import BEST, LAST
 from ...settings import Config, validates
 from .signals import StopBetweenSteps
@@ -56,7 +57,13 @@ class Saver(pl.Callback):
         self._saved_step = -1
         self._done = False
         self._figures: dict[str, float] = {}
+        self._goes_on_as_before = False
         self.last: Path | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin with the rates of this run's schedule, whatever that of the checkpoint was."""
+        for each in () if self._goes_on_as_before else trainer.lr_scheduler_configs:
+            set_rates(each.scheduler)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the epoch before; stop if asked to."""
@@ -105,6 +112,8 @@ class Saver(pl.Callback):
     ) -> None:
         """Go on where the checkpoint was saved."""
         regroup(checkpoint, pl_module.net)  # type: ignore[arg-type]
+        # Up to 0.1 a run with more epochs began with the rate of the old schedule's end; those runs keep their figures.
+        self._goes_on_as_before = "origin" not in checkpoint
         progress = checkpoint["progress"]
         if progress["batch"] and progress["processes"] != trainer.world_size:
             raise UserError(
