@@ -98,7 +98,7 @@ def _left(skip: str | Sequence[str], linear_output: bool, names: Sequence[str]) 
     """Give the words and patterns of what is left as it is."""
     patterns = (skip,) if isinstance(skip, str) else tuple(skip)
     for pattern in patterns:
-        check_pattern("skip", pattern, names)
+        check_pattern(f"skip={pattern}", pattern, names)
     return patterns + (("head",) if linear_output else ())
 
 

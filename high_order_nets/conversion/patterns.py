@@ -31,19 +31,20 @@ def parts(net: nn.Module) -> list[str]:
     return found
 
 
-def meant(option: str, pattern: str, net: nn.Module) -> tuple[set[str], set[str]]:
+def meant(said: str, pattern: str, net: nn.Module) -> tuple[set[str], set[str]]:
     """Give the names of the modules and of the parameters that a word or a pattern means.
 
     They are those of layers, as for `skip`, with all else that has such a name: norms, embeddings, functions in front
-    of a pooling; to the words belong the norms of their layers. Raises UserError for a pattern of nothing.
+    of a pooling; to the words belong the norms of their layers. Raises UserError for a pattern of nothing, which begins
+    with what was said.
     """
     layers = parts(net)
     modules = [name for name, _ in net.named_modules() if name]
     found = {name for name in modules if matches(pattern, name, layers)} | _beside(pattern, modules, layers)
     owned = {name for name, _ in net.named_parameters() if matches(pattern, name, layers) or _owners(name) & found}
     if not owned:
-        check_pattern(option, pattern, layers)
-        raise UserError(f"{option}={pattern}: means nothing that is trained")
+        check_pattern(said, pattern, layers)
+        raise UserError(f"{said}: means nothing that is trained")
     return {name for name in modules if name in found or _owners(name) & found}, owned
 
 
@@ -68,9 +69,9 @@ def _owners(name: str) -> set[str]:
     return {name[:end] for end, letter in enumerate(name) if letter == "."}
 
 
-def check_pattern(option: str, pattern: str, names: Sequence[str]) -> None:
+def check_pattern(said: str, pattern: str, names: Sequence[str]) -> None:
     """Refuse a pattern that matches no layer: it would silently do nothing."""
     if not any(matches(pattern, name, names) for name in names):
         parents = {name[:end] for name in names for end, letter in enumerate(name) if letter == "."}
         near = get_close_matches(pattern, ["stem", "head", "downsample", *sorted(parents), *names], 1, 0)
-        raise UserError(f"{option}={pattern}: matches no layer; nearest name: {', '.join(near)}")
+        raise UserError(f"{said}: matches no layer; nearest name: {', '.join(near)}")

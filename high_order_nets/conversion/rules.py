@@ -40,7 +40,7 @@ class Rules:
     def types(self, names: Sequence[str]) -> dict[str, LayerType | None]:
         """Give the layer type of each layer; refuse patterns that match none of them."""
         for pattern in self.patterns:
-            check_pattern("rules", pattern, names)
+            check_pattern(f"rules={pattern}", pattern, names)
         return {name: self._type(name, names) for name in names}
 
     def _type(self, name: str, names: Sequence[str]) -> LayerType | None:

@@ -23,7 +23,7 @@ class Frozen:
     """
 
     def __init__(self, net: nn.Module, patterns: Sequence[str]):
-        found = [meant("freeze", pattern, net) for pattern in patterns]
+        found = [meant(f"freeze={pattern}", pattern, net) for pattern in patterns]
         self._modules = frozenset().union(*(modules for modules, _ in found))
         self._parameters = frozenset().union(*(parameters for _, parameters in found))
         self.thawed = False
@@ -71,7 +71,7 @@ def rates(net: nn.Module, config: Config) -> dict[str, Rate]:
     """Give the learning rates of parts by their parameters' names; those of patterns go before those of stages."""
     found = dict(_of_stages(net, config)) if config["stage_lr"] != 1 else {}
     for pattern, value in config["learning_rates"].items():
-        found |= dict.fromkeys(meant("learning_rates", pattern, net)[1], Rate(pattern, value))
+        found |= dict.fromkeys(meant(f"learning_rate.{pattern}", pattern, net)[1], Rate(pattern, value))
     return found
 
 

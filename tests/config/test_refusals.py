@@ -75,6 +75,7 @@ BAD = {
     "dataset.augment.cutmix=-1": ["at least 0"],
     "dataset.augment.mix_until=0": ["(0, 1]"],
     "task=autoencoder model_name=autoencoder dataset.augment.mixup=0.2": ["mixes labels", "task=autoencoder has none"],
+    "ema.best=true": ["there is no average of weights", "add ema.decay=0.999"],
     "rescale_output=1": ["true or false"],
     "augment=abc": ["true or false"],
     "optimizer.momentum=abc": ["a number"],

@@ -11,7 +11,7 @@ from high_order_nets.models.resnet import resnet10_small
 
 
 def owned(pattern: str, net: nn.Module) -> set[str]:
-    return meant("freeze", pattern, net)[1]
+    return meant(f"freeze={pattern}", pattern, net)[1]
 
 
 def test_to_a_word_belong_the_norms_of_its_layers() -> None:

@@ -72,7 +72,7 @@ def test_of_two_patterns_the_last_one_counts() -> None:
     config = composed("learning_rates={head:0.5,fc.bias:0.25}")
     found = rates(resnet10_small(num_classes=10), config)
     assert found == {"fc.weight": ("head", 0.5), "fc.bias": ("fc.bias", 0.25)}
-    with pytest.raises(UserError, match=r"^learning_rates=layer9: matches no layer"):
+    with pytest.raises(UserError, match=r"^learning_rate.layer9: matches no layer"):
         rates(resnet10_small(num_classes=10), composed("learning_rate.layer9=1"))
 
 
