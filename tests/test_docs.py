@@ -61,6 +61,13 @@ def test_no_line_is_wider_than_120_characters(page: str) -> None:
     assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
 
 
+@pytest.mark.parametrize("page", NARROW)
+def test_every_table_has_a_head(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    tables = [block for block in re.split(r"\n(?!\|)", text) if "\n|" in block]
+    assert [table for table in tables if not re.search(r"^\|.*\n\|[-:| ]+(\n|$)", table, re.MULTILINE)] == []
+
+
 def test_the_figure_of_the_rooms_shows_the_package(script: ModuleType) -> None:
     rooms = {path.parent.name for path in (ROOT / "high_order_nets").glob("*/__init__.py")}
     assert {room for room, *_ in script.ROOMS} == {*rooms, "ground"}
