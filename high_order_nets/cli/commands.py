@@ -150,7 +150,9 @@ def _images(paths: Sequence[Path]) -> list[Path]:
             if not found.images:
                 raise UserError(f"{path}: no image in this folder; expected files such as x.png or x.jpg")
             if found.others:
-                note(f"{path}: {len(found.others)} files in it are no images and left out, such as {found.others[0]}")
+                first, *more = found.others
+                whole = f"{first} and {len(more):,} more are no images" if more else f"{first} is no image"
+                note(f"{whole} and left out")
             images += found.images
         elif path.is_file():
             images.append(path)

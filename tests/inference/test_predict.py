@@ -127,14 +127,15 @@ def test_folders_are_predicted_in_a_csv(finished: Path, tmp_path: Path, capsys: 
     for place, name in enumerate(names):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (9, 5 + place), 40 * place).save(tmp_path / "in" / name, "png")
-    (tmp_path / "in" / "notes.txt").touch()
+    for name in ("notes.txt", "prepared.safetensors"):
+        (tmp_path / "in" / name).touch()
     single = tmp_path / "single.png"
     Image.new("L", (8, 8)).save(single)
     out = tmp_path / "out.csv"
     assert cli.main(["predict", f"ckpt={finished}", f"out={out}", str(tmp_path / "in"), str(single)]) == 0
     said = capsys.readouterr()
     assert said.out == f"{out}: predictions of 5 images\n"
-    assert "1 files in it are no images and left out, such as" in said.err
+    assert f"{tmp_path / 'in' / 'notes.txt'} is no image and left out" in said.err
     with out.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.DictReader(file))
     expected = ["y.PNG", names[4], names[0], names[2]]

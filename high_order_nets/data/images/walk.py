@@ -12,11 +12,13 @@ ENDINGS = (
     *(".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".avif"),
 )
 """How the names of image files end, in small letters."""
+PREPARED = (".safetensors", ".part")
+"""How those of what this program has prepared of them end."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The image files of a folder, and the other things in it, both in the order of their names."""
+    """The image files of a folder, and the other things that people put there, both in the order of their names."""
 
     images: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
@@ -43,8 +45,10 @@ def images_below(folder: Path, root: Path | None = None) -> Found:
             else:
                 path = Path(entry.path)
                 file = entry.is_file() or not path.exists()  # a link to nothing: an image that is missing
-                kept = found.images if file and entry.name.lower().endswith(ENDINGS) else found.others
-                kept.append(path)
+                if file and entry.name.lower().endswith(ENDINGS):
+                    found.images.append(path)
+                elif path.suffix not in PREPARED:
+                    found.others.append(path)
         left += reversed(below)
     return found
 

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from ....errors import UserError
 from ....own import split_folders
-from ..walk import Found, images_below, true_place
+from ..walk import PREPARED, Found, images_below, true_place
 from .listing import Item, Listing, Splits, named, stem
 
 log = logging.getLogger(__name__)
 
 LAYOUT = "expected a folder with train/CLASS/*.png, test/CLASS/*.png and perhaps val/CLASS/*.png"
-PREPARED = (".safetensors", ".part")
-"""How the names of what is prepared end."""
 
 
 def folder_listing(root: Path, *options: object) -> Listing:
