@@ -12,19 +12,27 @@ from itertools import product
 from comparison import Comparison
 
 PRESET = "experiment=cifar100_r18 plots.enabled=false"
-SHARED = "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=silu domain=linear scale=auto skip=[stem]"
+SHARED = (
+    "layer_type=polynomial2d n=3 sharing=channel parameters=nodal init=silu domain=linear scale=auto "
+    "skip=[stem] pool_function=true"
+)
 RATE, DECAY = 0.2, 5e-4
 """The rate and the decay of the claim, to be set by the sweep."""
 NETWORKS = {
     "relu": ("ReLU", "layer_type=standard"),
     "silu": ("SiLU", "layer_type=standard activation=silu"),
     "se": ("ReLU, squeeze-and-excitation", "layer_type=standard block=se"),
+    "silu-se": ("SiLU, squeeze-and-excitation", "layer_type=standard activation=silu block=se"),
+    "silu-gate": ("SiLU, gate", "layer_type=standard activation=silu block=gate"),
     "pi": ("ReLU, Π-term", "layer_type=standard block=pi"),
-    "shared": ("shared functions", f"{SHARED} pool_function=true"),
-    "shared-gate": ("shared functions, gate", f"{SHARED} pool_function=true block=gate"),
-    "shared-gate-pi": ("shared functions, gate, Π-term", f"{SHARED} pool_function=true block=pi block.gate=quadratic"),
+    "shared": ("shared functions", SHARED),
+    "shared-gate": ("shared functions, gate", f"{SHARED} block=gate"),
+    "early-gate": (
+        "shared functions in two stages, gate",
+        f"{SHARED} freeze=[layer3.*.shape,layer4.*.shape] block=gate",
+    ),
 }
-SWEPT = ("relu", "shared")
+SWEPT = ("silu", "early-gate")
 SWEEP = {
     f"sweep-{name}-{rate}-{decay:.0e}": (
         f"{NETWORKS[name][0]}, rate {rate}, decay {decay:.0e}",
@@ -40,7 +48,7 @@ TABLES = {
     "Rate and decay, 60 epochs, one seed (held-out images)": SWEEP,
     "200 epochs, five seeds (test images)": FINAL,
 }
-CONTROLS = {"200 epochs, five seeds (test images)": {"− ReLU": "r18-relu", "− SE": "r18-se"}}
+CONTROLS = {"200 epochs, five seeds (test images)": {"− ReLU": "r18-relu", "− SiLU": "r18-silu", "− SE": "r18-se"}}
 SLOT = 570.0
 """Seconds after which a call stops its run, which is gone on with by the next one."""
 
