@@ -50,6 +50,7 @@ def test_train_hands_over_plain_containers(runner: Runner, tmp_path: Path) -> No
         ("seed", {"stem": "imagenet", "domain": "extrapolate", "init": "constant_random", "val_fraction": 0.2}),
         ("cifar100_cpu", {"width": 0.25, "train_fraction": 0.4, "max_epochs": 8, "label_smoothing": 0.1}),
         ("cifar100_cpu_long", {"width": 0.25, "train_fraction": 1.0, "max_epochs": 20, "learning_rate": 0.2}),
+        ("cifar100_cpu_best", {"width": 0.35, "init": "silu", "skip": ["stem"], "max_epochs": 20}),
     ],
 )
 def test_experiments(experiment: str, expected: dict[str, object], runner: Runner, tmp_path: Path) -> None:
