@@ -53,7 +53,7 @@ ROWS = {
     "placed": ("a function a channel", PLACED, "end l25"),
     "gate": ("a function a channel, gate", f"{PLACED} block=gate", "end firm firm25"),
     "products": ("a function a channel, gate, Π-term, funnel", f"{PLACED} {PRODUCTS}", "l25"),
-    "early-gate": ("a function a channel in two stages, gate", f"{EARLY} block=gate", "end l25 l35"),
+    "early-gate": ("a function a channel in two stages, gate", f"{EARLY} block=gate", "end mixed l25 l35"),
     "early-products": ("a function a channel in two stages, gate, Π-term, funnel", f"{EARLY} {PRODUCTS}", "l25"),
     "one": ("a function a layer", PLACED.replace("=channel", "=1"), "firm"),
     "calm-gate": ("eight pieces a layer, from ReLU, gate", f"{CALM} block=gate", "firm"),
