@@ -11,9 +11,9 @@ def check_recipe(config: Config) -> None:
     if config["measure"]["test_flip"] and config["task"]["name"] != "classification":
         task = f"task={config['choices']['task']}"
         raise UserError(f"measure.test_flip=true: averages the logits of classes, and {task} has none")
-    if config["ema"]["decay"] is None and config["ema"]["best"]:
+    if config["ema"]["best"] and config["ema"]["decay"] is None:
         raise UserError("ema.best=true: there is no average of weights; add ema.decay=0.999")
-    if config["ema"]["decay"] is not None and config["ema"]["best"] and not validates(config):
+    if config["ema"]["best"] and not validates(config):
         raise UserError("ema.best=true: needs a validation split; add val_fraction=0.1")
 
 
